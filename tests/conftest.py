@@ -1,0 +1,49 @@
+"""Eight fake devices, strict arrays, checked shapes; and what happens to tests of real images where there are none."""
+
+import os
+from pathlib import Path
+
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import jax
+import pytest
+from jaxtyping import install_import_hook
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+install_import_hook("transfer_jax", "typecheck.checker")
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(config, items):
+    real = [item for item in items if "shared_data" in item.keywords]
+    if not real or SHARED.is_dir():
+        return
+    if os.environ.get("CI"):
+        raise pytest.UsageError(f"{SHARED} is missing: {len(real)} tests need its images, and in CI they must run")
+    config.hook.pytest_deselected(items=real)
+    items[:] = [item for item in items if item not in real]
+    config.stash[_MISSING] = len(real)
+
+
+_MISSING = pytest.StashKey[int]()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if _MISSING in config.stash:
+        terminalreporter.write_line(f"{config.stash[_MISSING]} tests of real images deselected: they read {SHARED}, which is not here")
+
+
+@pytest.fixture
+def one_device():
+    from transfer_jax.core import mesh
+
+    return mesh.create(1)
+
+
+@pytest.fixture(scope="session")
+def shared():
+    return SHARED

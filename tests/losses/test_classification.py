@@ -1,0 +1,28 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from transfer_jax.losses import classification
+
+LOGITS = np.array([[0.3, -1.2, 2.0], [-0.5, 0.1, 0.0]], np.float32)
+
+
+@pytest.mark.parametrize("kind", ["binary", "multilabel"])
+def test_sigmoid_losses_are_cross_entropies(kind):
+    logits = LOGITS[:, :1] if kind == "binary" else LOGITS
+    targets = np.array([[1, 0, 1], [0, 1, 0]], np.float32)[:, : logits.shape[1]]
+    p = 1 / (1 + np.exp(-logits))
+    wanted = -targets * np.log(p) - (1 - targets) * np.log(1 - p)
+    np.testing.assert_allclose(classification.per_output(kind, jnp.asarray(logits), jnp.asarray(targets)), wanted, rtol=1e-5)
+    np.testing.assert_allclose(classification.scores(kind, jnp.asarray(logits)), p, rtol=1e-6)
+    np.testing.assert_array_equal(classification.correct(kind, jnp.asarray(logits), jnp.asarray(targets)), (p > 0.5) == targets)
+
+
+def test_softmax_loss():
+    targets = np.array([[2], [1]], np.float32)
+    p = np.exp(LOGITS) / np.exp(LOGITS).sum(1, keepdims=True)
+    np.testing.assert_allclose(
+        classification.per_output("multiclass", jnp.asarray(LOGITS), jnp.asarray(targets))[:, 0], -np.log(p[[0, 1], [2, 1]]), rtol=1e-5
+    )
+    np.testing.assert_allclose(classification.scores("multiclass", jnp.asarray(LOGITS)), p, rtol=1e-6)
+    np.testing.assert_array_equal(classification.correct("multiclass", jnp.asarray(LOGITS), jnp.asarray(targets)), [[1], [1]])

@@ -1,0 +1,104 @@
+"""The program as a user meets it: a process, its output, its exit code."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SMOKE = [
+    "--config.repeats=1",
+    "--config.recipe.steps=1",
+    "--config.recipe.batch_size=8",
+    "--config.recipe.eval_every=1",
+    "--config.source.recipe.steps=1",
+    "--config.source.recipe.batch_size=8",
+]
+SMALL = ["--config.data.train=40", "--config.data.val=24", "--config.source.data.train=40", "--config.source.data.val=24"]
+
+
+def main(*args, cwd=ROOT):
+    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+    call = [sys.executable, "-m", "transfer_jax.main", *map(str, args)]
+    return subprocess.run(call, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
+
+
+def test_the_readmes_first_command_at_smoke_size(tmp_path):
+    command = first_block()[0]
+    assert command == "python -m pip install -e . && python -m transfer_jax.main --config=configs/transfusion.py"
+    args = shlex.split(command.split(" -m transfer_jax.main ")[1])
+    done = main(*args, *SMOKE, *SMALL, f"--workdir={tmp_path}/w")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.strip().splitlines()
+    assert lines[-2] == f"report:      {tmp_path}/w/report.html"
+    assert lines[-1] == f"TensorBoard: python -m tensorboard.main --logdir={tmp_path}/w"
+    assert (tmp_path / "w" / "report.html").stat().st_size > 10_000
+    assert "Traceback" not in done.stderr
+
+
+def first_block():
+    readme = (ROOT / "README.md").read_text()
+    return re.findall(r"```(?:bash|sh)\n(.*?)```", readme, re.S)[0].strip().splitlines()
+
+
+def test_the_readmes_second_command_is_what_ci_runs():
+    command = first_block()[1]
+    assert command == "python -m pip install -e '.[test]' && python -m pytest"
+    assert command in (ROOT / ".ci" / "run").read_text()
+
+
+def test_tensorboard_can_be_opened_as_told():
+    done = subprocess.run([sys.executable, "-m", "tensorboard.main", "--version"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def prepared(shared, tmp_path_factory):
+    """The three real sets where the configs look for them, small."""
+    folder = tmp_path_factory.mktemp("project")
+    for name, labels in (("fundus_dr", "grade"), ("cxr_kermany", "pneumonia"), ("cxr_nih14", "Pneumonia,Infiltration,view,sex")):
+        call = [sys.executable, "-m", "transfer_jax.tools.prepare", str(shared / name), f"--out={folder}/data/{name}"]
+        grey = [] if name == "fundus_dr" else ["--grey"]
+        subprocess.run([*call, f"--labels={labels}", "--size=32", *grey], check=True, capture_output=True)
+    return folder
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("variant", ["retina", "chest"])
+def test_real_images_make_a_study(prepared, tmp_path, variant):
+    done = main(f"--config={ROOT}/configs/transfusion.py:{variant}", *SMOKE, f"--workdir={tmp_path}/w", cwd=prepared)
+    assert done.returncode == 0, done.stderr
+    assert "pretrained" in done.stdout
+
+
+CONFIG = "--config=configs/transfusion.py"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "no study given: add --config=configs/transfusion.py"),
+        (["--config=configs/none.py"], "configs/none.py"),
+        ([CONFIG + ":moon"], "unknown variant 'moon'"),
+        ([CONFIG, "--config.recipe.step=5"], 'did you mean "steps"'),
+        ([CONFIG, "--config.recipe.steps=many"], "many"),
+        ([CONFIG, "--confg.seed=1"], "confg"),
+        ([CONFIG, "stray"], "unexpected argument 'stray'"),
+        ([CONFIG, "--config.recipe.momentum=0.5"], "config.recipe.momentum is read by optimizer='sgd' only"),
+        ([CONFIG, "--config.source.kind=none"], "begins from pretrained weights, but config.source.kind is 'none'"),
+        ([CONFIG + ":chest"], "data folder data/cxr_kermany does not exist: make it with python -m transfer_jax.tools.prepare"),
+        ([CONFIG, "--config.arms=('random',)", "--config.source.kind=none", "--config.source.recipe.steps=3"], "nothing reads it"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_code_2(tmp_path, args, message):
+    done = main(*args, f"--workdir={tmp_path}/w")
+    assert done.returncode == 2, done.stderr
+    assert message.lower() in done.stderr.lower()
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stderr.startswith("transfer_jax: ")
+    assert not (tmp_path / "w").exists()

@@ -1,0 +1,101 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from transfer_jax import models, optim
+from transfer_jax.core import mesh as meshes
+from transfer_jax.metrics.training import TrainMetrics
+from transfer_jax.optim import schedules
+from transfer_jax.train import evaluate, objective, state, step
+
+RNG = np.random.default_rng(0)
+IMAGES = jnp.asarray(RNG.normal(size=(16, 32, 32, 3)), jnp.float32)
+TARGETS = jnp.asarray(RNG.integers(0, 2, (16, 1)), jnp.float32)
+MASK = jnp.ones((16, 1), bool)
+
+
+def build(mesh, optimizer="sgd", network="cbr_tiny"):
+    module = models.create(network, 1)
+    made = optim.build(optimizer, schedule=schedules.build("constant", 10))
+    goal = objective.classify("binary")
+    variables = jax.jit(lambda k: module.init(k, IMAGES[:1], train=False))(jax.random.key(0))
+    member = state.create(variables, jax.random.key(1), optim.hyper({"sgd": 0.005, "adam": 2e-3}[optimizer], 1e-4), made, TrainMetrics, mesh)
+    return member, step.make_train_step(module, goal, made, mesh), step.make_predict(module, goal, mesh)
+
+
+def on(mesh, *arrays):
+    return [jax.device_put(np.asarray(a), meshes.batched(mesh)) for a in arrays]
+
+
+def losses(mesh, steps, **options):
+    member, train_step, _ = build(mesh, **options)
+    values = []
+    for _ in range(steps):
+        member = train_step(member, *on(mesh, IMAGES, TARGETS, MASK))
+        values.append(float(member.metrics.compute()["loss"]))
+        member = member.replace(metrics=jax.device_put(TrainMetrics.empty(), meshes.replicated(mesh)))
+    return values, member
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_training_on_one_batch_learns_it(one_device, optimizer):
+    values, member = losses(one_device, 8, optimizer=optimizer)
+    assert values[-1] < 0.5 * values[0]
+    assert int(member.step) == 8
+
+
+def test_eight_devices_do_what_one_does(one_device):
+    # One step: the next ones magnify the rounding of the first (ReLUs and maxima change sides).
+    one, member_one = losses(one_device, 1)
+    eight, member_eight = losses(meshes.create(), 1)
+    np.testing.assert_allclose(one, eight, rtol=1e-5)
+    for a, b in zip(jax.tree.leaves(member_one.variables), jax.tree.leaves(member_eight.variables), strict=True):
+        np.testing.assert_allclose(a, b, atol=5e-5)
+
+
+def test_the_gradient_is_that_of_the_masked_mean(one_device):
+    # Two rows that do not count, whatever is in them: the step is that of the others.
+    mask = MASK.at[3].set(False).at[7].set(False)
+    results = []
+    for value in (0.0, 1.0):
+        member, train_step, _ = build(one_device)
+        targets = TARGETS.at[3].set(value).at[7].set(value)
+        results.append(train_step(member, *on(one_device, IMAGES, targets, mask)).params)
+    for a, b in zip(jax.tree.leaves(results[0]), jax.tree.leaves(results[1]), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert float(objective.masked_mean(jnp.ones((2, 1)), jnp.zeros((2, 1), bool))) == 0.0
+
+
+def test_one_compilation_serves_members_of_other_hyper_parameters(one_device):
+    member, train_step, _ = build(one_device)
+    for rate in (0.1, 0.01):
+        member = member.replace(hyper=jax.device_put(optim.hyper(rate, 0.0), meshes.replicated(one_device)))
+        member = train_step(member, *on(one_device, IMAGES, TARGETS, MASK))
+    assert train_step._cache_size() == 1
+
+
+def test_prediction_and_evaluation_count_rows_that_count(one_device):
+    member, _, predict = build(one_device)
+    whole = predict(member.variables, *on(one_device, IMAGES, TARGETS, MASK))
+    scores, loss = whole.scores, whole.loss
+    assert scores.shape == (16, 1)
+    assert float(whole.count) == 16
+    halves = [on(one_device, IMAGES[:8], TARGETS[:8], MASK[:8]), on(one_device, IMAGES[8:], TARGETS[8:], MASK[8:])]
+    padding = on(one_device, IMAGES[:8] * 9, 1 - TARGETS[:8], MASK[:8] & False)
+    report = evaluate.evaluate({"a": member.variables}, [tuple(h) for h in [*halves, padding]], predict, "binary", 1)["a"]
+    positive, negative = scores[TARGETS[:, 0] > 0.5, 0], scores[TARGETS[:, 0] < 0.5, 0]
+    wanted = np.mean(np.asarray(positive)[:, None] > np.asarray(negative)[None])
+    assert report["auc"] == pytest.approx(float(wanted), abs=1e-9)
+    assert report["loss"] == pytest.approx(float(loss) / 16, rel=1e-5)
+
+
+def test_multiclass_evaluation_is_one_against_the_rest(one_device):
+    module = models.create("cbr_tiny", 3)
+    goal = objective.classify("multiclass")
+    variables = module.init(jax.random.key(0), IMAGES[:1], train=False)
+    targets = jnp.asarray(np.arange(16) % 3, jnp.float32)[:, None]
+    batch = tuple(on(one_device, IMAGES, targets, MASK))
+    report = evaluate.evaluate({"a": variables}, [batch], step.make_predict(module, goal, one_device), "multiclass", 3)["a"]
+    assert set(report) == {"auc", "loss", "auc/0", "auc/1", "auc/2"}
+    assert report["auc"] == pytest.approx(np.mean([report[f"auc/{i}"] for i in range(3)]))

@@ -1,0 +1,26 @@
+"""Errors that a person can act on: what is wrong, where, and what to do."""
+
+
+class UserError(Exception):
+    """A mistake in what the user gave. `main` and the tools print it as one line and exit with code 2."""
+
+
+class ConfigError(UserError):
+    """The configuration is wrong: an unknown key, a wrong type, an option that nothing reads."""
+
+
+class DataError(UserError):
+    """The data are wrong: a missing file or column, an unreadable image, a damaged record."""
+
+
+class CheckpointError(UserError):
+    """A checkpoint or weight file does not hold what is asked of it."""
+
+
+class Interrupted(Exception):
+    """The user asked a training to stop, after `done` steps."""
+
+    def __init__(self, done: int) -> None:
+        """`done` steps are finished."""
+        super().__init__(f"stopped after step {done}")
+        self.done = done

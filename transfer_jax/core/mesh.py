@@ -1,0 +1,40 @@
+"""The device mesh of a run: one axis, `data`, over which batches are split and variables are repeated."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from transfer_jax.core.errors import ConfigError
+
+
+def create(devices: int | None = None) -> Mesh:
+    """A one-axis mesh over the first `devices` devices of all processes (default: all)."""
+    available = jax.devices()
+    if devices is not None and not 1 <= devices <= len(available):
+        raise ConfigError(f"devices={devices}, but this run has {len(available)}: choose 1 to {len(available)}, or leave it unset for all")
+    chosen = available[:devices]
+    return jax.make_mesh((len(chosen),), ("data",), axis_types=(AxisType.Auto,), devices=chosen)
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """Every device holds the whole array."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def batched(mesh: Mesh) -> NamedSharding:
+    """The leading axis is split over the devices."""
+    return NamedSharding(mesh, PartitionSpec("data"))
+
+
+def check_batch(mesh: Mesh, batch_size: int, where: str) -> None:
+    """Raises ConfigError where a batch cannot be split evenly over the mesh."""
+    if batch_size % mesh.size:
+        raise ConfigError(f"{where}={batch_size} does not divide over {mesh.size} devices: choose a multiple of {mesh.size}, or set devices")
+
+
+def put_batch(mesh: Mesh, batch: dict[str, np.ndarray]) -> Any:
+    """Sends this process's share of a global batch to its devices: leaves [b, ...] -> global arrays [b * processes, ...]."""
+    sharding = batched(mesh)
+    return {name: jax.make_array_from_process_local_data(sharding, value) for name, value in batch.items()}

@@ -1,0 +1,117 @@
+"""Mappings to frozen dataclasses, strictly: the error names the option, its place, and what is possible.
+
+A section may have kinds (an optimiser's name, a source's kind) that read some of its options and not others; an option that the
+chosen kind does not read is an error, and a nested section that it does not read is left out.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from transfer_jax.core.errors import ConfigError
+from transfer_jax.core.names import nearest
+
+
+class Reads(NamedTuple):
+    """Options that a kind reads and some other kind does not; `required`: all of them must be given."""
+
+    names: frozenset[str]
+    required: bool
+
+
+class Choice(NamedTuple):
+    """A section's option that chooses its kind, and what each kind reads."""
+
+    option: str
+    kinds: Mapping[str, Reads]
+
+
+ReadBy = Mapping[type, Choice]
+
+
+def required(*names: str) -> Reads:
+    """Options that must be given for this kind."""
+    return Reads(frozenset(names), True)
+
+
+def optional(*names: str) -> Reads:
+    """Options that may be given for this kind."""
+    return Reads(frozenset(names), False)
+
+
+def without_none(hint: Any) -> Any:
+    """A type without its `| None`."""
+    if isinstance(hint, types.UnionType):
+        return next(a for a in typing.get_args(hint) if a is not type(None))
+    return hint
+
+
+def build(cls: type, value: Any, where: str, read_by: ReadBy) -> Any:
+    """An instance of the dataclass `cls` from a mapping, its nested sections too; None values count as not given.
+
+    Raises:
+      ConfigError: an unknown option, a wrong type, a missing option, or one that the chosen kind does not read.
+    """
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where} must be a section of options, not {value!r}")
+    hints = typing.get_type_hints(cls)
+    for key in value:
+        if key not in hints:
+            raise ConfigError(f"unknown option {where}.{key}: {nearest(key, hints)}")
+    given = {key: entry for key, entry in value.items() if entry is not None}
+    sections = {key for key in given if dataclasses.is_dataclass(without_none(hints[key]))}
+    left_out = {key for key in sections if _unread(cls, given, key, read_by)}
+    converted = {key: _convert(hints[key], given[key], f"{where}.{key}", read_by) for key in given if key not in left_out}
+    for field in dataclasses.fields(cls):
+        if field.default is dataclasses.MISSING and field.name not in converted:
+            raise ConfigError(f"{where}.{field.name} must be set")
+    section = cls(**converted)
+    _check_choice(section, where, read_by)
+    return section
+
+
+def _unread(cls: type, given: Mapping[str, Any], key: str, read_by: ReadBy) -> bool:
+    """Whether the chosen kind of a section does not read the option `key`."""
+    if cls not in read_by:
+        return False
+    option, kinds = read_by[cls]
+    chosen = given.get(option, next((f.default for f in dataclasses.fields(cls) if f.name == option), None))
+    readers = [kind for kind, reads in kinds.items() if key in reads.names]
+    return bool(readers) and chosen not in readers
+
+
+def _convert(hint: Any, value: Any, where: str, read_by: ReadBy) -> Any:
+    kind = without_none(hint)
+    if dataclasses.is_dataclass(kind):
+        return build(typing.cast(type, kind), value, where, read_by)
+    if typing.get_origin(kind) is tuple:
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            raise ConfigError(f"{where} must be a tuple, not {value!r}; with a flag: --{where}=\"('a','b')\"")
+        element = typing.get_args(kind)[0]
+        return tuple(_convert(element, item, f"{where}[{i}]", read_by) for i, item in enumerate(value))
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        expected = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "True or False"}[kind.__name__]
+        raise ConfigError(f"{where} must be {expected}, not {value!r}")
+    return value
+
+
+def _check_choice(section: Any, where: str, read_by: ReadBy) -> None:
+    """The kind of the section is known, has what it needs, and nothing is set that it does not read."""
+    if type(section) not in read_by:
+        return
+    option, kinds = read_by[type(section)]
+    chosen = getattr(section, option)
+    if chosen not in kinds:
+        raise ConfigError(f"unknown {where}.{option}={chosen!r}: {nearest(chosen, kinds)}")
+    reads = kinds[chosen]
+    for kind, other in kinds.items():
+        for name in sorted(other.names - reads.names):
+            if getattr(section, name) is not None:
+                raise ConfigError(f"{where}.{name} is read by {option}={kind!r} only, not by {chosen!r}: take it out, or change {where}.{option}")
+    for name in sorted(reads.names):
+        if reads.required and getattr(section, name) is None:
+            raise ConfigError(f"{where}.{name} must be set for {option}={chosen!r}")

@@ -1,0 +1,1 @@
+"""Where rows come from: one short file for each kind of raw folder."""

@@ -1,0 +1,123 @@
+"""TFRecord files without TensorFlow: framing, checksums, an offset index for random access.
+
+A record is `uint64 length | uint32 crc(length) | payload | uint32 crc(payload)`, little endian; the checksums are CRC32C,
+rotated and offset ("masked") as in TensorFlow, so that a checksum of checksums stays sound.
+"""
+
+import os
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+import google_crc32c
+import numpy as np
+from jaxtyping import Int
+
+from transfer_jax.core.errors import DataError
+
+_HEADER = struct.Struct("<QI")
+_FOOTER = struct.Struct("<I")
+_MASK_DELTA = 0xA282EAD8
+_REBUILD = "the file is damaged; prepare the data set again"
+
+
+def masked_crc(data: bytes) -> int:
+    """The masked CRC32C of `data`, as an unsigned 32-bit integer."""
+    crc = google_crc32c.value(data)
+    return (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF
+
+
+def write_record(file: BinaryIO, payload: bytes) -> None:
+    """Appends one record to an open file."""
+    length = struct.pack("<Q", len(payload))
+    file.write(length + _FOOTER.pack(masked_crc(length)) + payload + _FOOTER.pack(masked_crc(payload)))
+
+
+def write_file(path: str | Path, payloads: Iterable[bytes]) -> None:
+    """Writes a whole TFRecord file."""
+    with open(path, "wb") as file:
+        for payload in payloads:
+            write_record(file, payload)
+
+
+def index(path: str | Path) -> Int[np.ndarray, "n 2"]:
+    """Offset and length in bytes of every payload in the file, found by its headers alone; int64 [n, 2].
+
+    Raises:
+      DataError: the file is missing, ends in the middle of a record, or a header's checksum is wrong.
+    """
+    entries: list[tuple[int, int]] = []
+    try:
+        size = os.path.getsize(path)
+        with open(path, "rb") as file:
+            position = 0
+            while position < size:
+                header = file.read(_HEADER.size)
+                if len(header) < _HEADER.size:
+                    raise DataError(f"{path}: cut off in the header of record {len(entries)} (byte {position}); {_REBUILD}")
+                length, crc = _HEADER.unpack(header)
+                if crc != masked_crc(header[:8]):
+                    raise DataError(f"{path}: wrong checksum in the header of record {len(entries)} (byte {position}); {_REBUILD}")
+                end = position + _HEADER.size + length + _FOOTER.size
+                if end > size:
+                    raise DataError(f"{path}: cut off inside record {len(entries)} (byte {position} of {size}); {_REBUILD}")
+                entries.append((position + _HEADER.size, length))
+                position = end
+                file.seek(position)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing, though the manifest names it; prepare the data set again") from error
+    return np.asarray(entries, np.int64).reshape(-1, 2)
+
+
+class RecordSource:
+    """Random access to the payloads of several TFRecord files, checksums verified at every read; a grain data source."""
+
+    def __init__(self, paths: Iterable[str | Path]) -> None:
+        """Indexes the files.
+
+        Raises:
+          DataError: see `index`.
+        """
+        self._descriptors: dict[int, int] = {}
+        self._paths = [str(path) for path in paths]
+        indexes = [index(path) for path in self._paths]
+        self._file = np.repeat(np.arange(len(indexes)), [len(entries) for entries in indexes])
+        self._entries = np.concatenate(indexes) if indexes else np.zeros((0, 2), np.int64)
+
+    def __len__(self) -> int:
+        """Number of records in all files."""
+        return len(self._entries)
+
+    def __getitem__(self, position: int) -> bytes:
+        """The payload of record `position`.
+
+        Raises:
+          DataError: its checksum is wrong or the file has shrunk.
+        """
+        number = int(self._file[position])
+        offset, length = (int(v) for v in self._entries[position])
+        data = os.pread(self._descriptor(number), length + _FOOTER.size, offset)
+        payload = data[:length]
+        if len(data) != length + _FOOTER.size or masked_crc(payload) != _FOOTER.unpack(data[length:])[0]:
+            raise DataError(f"{self._paths[number]}: wrong checksum in record {position} (payload at byte {offset}); {_REBUILD}")
+        return payload
+
+    def _descriptor(self, number: int) -> int:
+        # pread takes the offset with it, so that threads share a descriptor without a lock.
+        if number not in self._descriptors:
+            self._descriptors[number] = os.open(self._paths[number], os.O_RDONLY)
+        return self._descriptors[number]
+
+    def close(self) -> None:
+        """Closes the files; reading again opens them anew."""
+        while self._descriptors:
+            os.close(self._descriptors.popitem()[1])
+
+    def __del__(self) -> None:
+        """Closes the files with the source."""
+        self.close()
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without the open files, for worker processes."""
+        return {**self.__dict__, "_descriptors": {}}

@@ -1,0 +1,1 @@
+"""Losses: elementwise, unreduced; the caller masks and averages."""

@@ -1,0 +1,58 @@
+"""Adam and SGD from optax, with learning rate and weight decay as leaves of the state instead of constants of the program."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from transfer_jax.core.errors import ConfigError
+from transfer_jax.core.names import nearest
+from transfer_jax.optim import schedules
+
+
+class Hyper(NamedTuple):
+    """What may differ between members that share a compiled step; scalars of shape []."""
+
+    learning_rate: Float[Array, ""]
+    weight_decay: Float[Array, ""]
+
+
+class Optimizer(NamedTuple):
+    """A pure optimiser: a direction from optax, a schedule, and hyper-parameters given at every call."""
+
+    direction: optax.GradientTransformation
+    schedule: schedules.Schedule
+
+    def init(self, params: Any) -> Any:
+        """The state of the optimiser for `params`."""
+        return self.direction.init(params)
+
+    def update(self, gradients: Any, state: Any, params: Any, step: Array, hyper: Hyper) -> tuple[Any, Any]:
+        """New `(params, state)` after the gradients of step `step` (int, [], from 0).
+
+        Weight decay is an L2 term added to the gradient, as in the frameworks the four papers used (not AdamW's).
+        """
+        gradients = jax.tree.map(lambda g, p: g + hyper.weight_decay * p, gradients, params)
+        updates, state = self.direction.update(gradients, state, params)
+        rate = hyper.learning_rate * self.schedule(step)
+        return jax.tree.map(lambda p, u: p - rate * u, params, updates), state
+
+
+def build(name: str, *, b1: float = 0.9, b2: float = 0.999, epsilon: float = 1e-8, momentum: float = 0.9, schedule: schedules.Schedule) -> Optimizer:
+    """The optimiser `name`: "adam" (reads b1, b2, epsilon) or "sgd" (reads momentum; 0 is plain SGD).
+
+    Raises:
+      ConfigError: no such optimiser.
+    """
+    if name == "adam":
+        return Optimizer(optax.scale_by_adam(b1=b1, b2=b2, eps=epsilon), schedule)
+    if name == "sgd":
+        return Optimizer(optax.trace(decay=momentum) if momentum else optax.identity(), schedule)
+    raise ConfigError(f"unknown optimizer {name!r}: {nearest(name, ('adam', 'sgd'))}")
+
+
+def hyper(learning_rate: float, weight_decay: float) -> Hyper:
+    """Hyper-parameters as float32 scalars."""
+    return Hyper(jnp.float32(learning_rate), jnp.float32(weight_decay))

@@ -1,0 +1,1 @@
+"""Studies: what is compared with what, run, tabled and drawn."""

@@ -1,0 +1,75 @@
+"""What is found out about members while they train: evaluations into a history and onto TensorBoard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from clu import parameter_overview
+from jax.sharding import Mesh
+
+from transfer_jax.analysis import filters
+from transfer_jax.core import mesh as meshes
+from transfer_jax.data.spec import Task
+from transfer_jax.metrics.training import TrainMetrics
+from transfer_jax.train import evaluate, loop
+from transfer_jax.train.evaluate import DeviceBatch
+from transfer_jax.train.progress import Progress
+from transfer_jax.train.state import Member
+from transfer_jax.train.step import Predict
+from transfer_jax.train.tensorboard import Writer
+
+FIRST_LAYER = "conv1"
+
+
+class Assessment:
+    """A hook that evaluates all members and writes down what it finds; use as a context.
+
+    Attributes:
+      history: one entry per member and evaluation: member, step, auc, loss, and the training's averages since the last one.
+    """
+
+    def __init__(
+        self, folder: Path, names: Iterable[str], validation: Iterable[DeviceBatch], predict: Predict, task: Task, progress: Progress, mesh: Mesh
+    ) -> None:
+        """Events of member `name` go to `folder/tensorboard/name`, written by the first process alone."""
+        self.history: list[dict[str, Any]] = []
+        self._boards = {name: Writer(folder / "tensorboard" / name) for name in names} if jax.process_index() == 0 else {}
+        self._validation, self._predict, self._task, self._progress, self._mesh = validation, predict, task, progress, mesh
+
+    def __enter__(self) -> Assessment:
+        """Itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Closes the event files."""
+        for board in self._boards.values():
+            board.close()
+
+    def introduce(self, name: str, facts: Mapping[str, Any], params: Any) -> None:
+        """What a member is, before its first step: hyper-parameters and an overview of its parameters."""
+        if name in self._boards:
+            self._boards[name].hyper_parameters(facts)
+            overview = parameter_overview.get_parameter_overview(params, include_stats=True)
+            self._boards[name].text(0, "parameters", f"```\n{overview}\n```")
+
+    def __call__(self, done: int, members: dict[str, Member]) -> None:
+        """Evaluates every member after `done` steps and empties its training averages."""
+        task = self._task
+        reports = evaluate.evaluate(loop.variables(members), self._validation, self._predict, task.kind, task.num_outputs)
+        for name, report in reports.items():
+            averages = {f"train_{key}": float(value) for key, value in members[name].metrics.compute().items()} if done else {}
+            members[name] = members[name].replace(metrics=jax.device_put(TrainMetrics.empty(), meshes.replicated(self._mesh)))
+            self.history.append({"member": name, "step": done, **report, **averages})
+            if name in self._boards:
+                self._boards[name].scalars(done, report | averages)
+                self._boards[name].image(done, f"filters/{FIRST_LAYER}", filters.grid(first_filters(members[name].variables)))
+        self._progress.note(f"AUC {np.mean([report['auc'] for report in reports.values()]):.3f}")
+
+
+def first_filters(variables: Any) -> np.ndarray:
+    """The kernel of the first convolution, [k, k, c, d]."""
+    return np.asarray(variables["params"][FIRST_LAYER]["kernel"])

@@ -1,0 +1,123 @@
+"""A study's data: opened, checked, and turned into streams of batches on the mesh."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from transfer_jax.core import mesh as meshes
+from transfer_jax.core import rng
+from transfer_jax.core.errors import ConfigError
+from transfer_jax.data import augment, phantom, pipeline, spec, writer
+from transfer_jax.data.tfrecord import RecordSource
+from transfer_jax.settings import Data
+from transfer_jax.train.evaluate import DeviceBatch
+from transfer_jax.train.loop import Group
+
+_LEAST_SIDE = 32
+
+
+class Opened(NamedTuple):
+    """A data set ready to be read, and the task made of it."""
+
+    manifest: spec.Manifest
+    task: spec.Task
+    train: RecordSource
+    val: RecordSource
+    augmentation: augment.Augmentation
+
+
+def open_data(data: Data, workdir: Path, seed: int) -> Opened:
+    """Opens the data of a study; a phantom is first written to `workdir/data`, once.
+
+    Raises:
+      DataError: the folder is missing or damaged.
+      ConfigError: the task does not fit the data.
+    """
+    return _open(Path(data.path) if data.path is not None else _phantom(data, workdir / "data", seed), data)
+
+
+def check(data: Data) -> None:
+    """Raises what `open_data` would raise, without writing anything."""
+    if data.path is not None:
+        _open(Path(data.path), data)
+
+
+def _open(folder: Path, data: Data) -> Opened:
+    manifest = spec.Manifest.read(folder)
+    if min(manifest.height, manifest.width) < _LEAST_SIDE:
+        raise ConfigError(f"images of {folder} are {manifest.height} x {manifest.width} pixels; networks need at least {_LEAST_SIDE}")
+    task = spec.make_task(manifest, data.task, data.labels, data.threshold)
+    train, val = (pipeline.open_split(folder, manifest, split) for split in ("train", "val"))
+    return Opened(manifest, task, train, val, augment.Augmentation(data.flip, data.shift))
+
+
+def _phantom(data: Data, parent: Path, seed: int) -> Path:
+    assert data.phantom is not None and data.size is not None and data.train is not None and data.val is not None
+    folder = parent / f"{data.phantom}_{data.size}px_{data.train}_{data.val}_seed{seed}"
+    if not folder.exists() and jax.process_index() == 0:
+        rows = phantom.rows(data.phantom, size=data.size, counts={"train": data.train, "val": data.val}, seed=seed)
+        source = {"phantom": data.phantom, "seed": seed}
+        writer.write(folder, data.phantom, rows, encoding="png", source=source, label_names=phantom.label_names(data.phantom))
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices(f"phantom {folder.name}")
+    return folder
+
+
+def groups(opened: Opened, members: dict[int, tuple[str, ...]], *, batch_size: int, seed: int, mesh: Mesh) -> list[Group]:
+    """One group of members a repeat, each with its own data order and augmentation."""
+    made = []
+    share = pipeline.Share(jax.process_index(), jax.process_count())
+    for repeat, names in members.items():
+        order, draws = np.random.SeedSequence((seed, repeat)).generate_state(2)
+        stream = pipeline.train_batches(opened.train, opened.manifest, opened.task, batch_size=batch_size, seed=int(order >> 1), share=share)
+        made.append(Group(names, stream, _prepare(opened, jax.random.key(int(draws)), mesh)))
+    return made
+
+
+def _prepare(opened: Opened, key: jax.Array, mesh: Mesh) -> Callable[[Any, int], DeviceBatch]:
+    """Host batch -> device batch, augmented by a key that depends on the step alone, so that a resumed run draws the same."""
+
+    @functools.partial(jax.jit, out_shardings=meshes.batched(mesh))
+    def images(raw: jax.Array, key: jax.Array, step: jax.Array) -> jax.Array:
+        changed = augment.augment(jax.random.fold_in(key, step), raw, opened.augmentation)
+        return augment.normalise(changed, opened.manifest.mean, opened.manifest.std)
+
+    key = rng.stream(key, "augment")
+
+    def prepare(batch: Any, step: int) -> DeviceBatch:
+        on_device = meshes.put_batch(mesh, batch)
+        return images(on_device["image"], key, jnp.int32(step)), on_device["targets"], on_device["mask"]
+
+    return prepare
+
+
+class Validation:
+    """The validation images on the device, in order; iterate as often as needed."""
+
+    def __init__(self, opened: Opened, *, batch_size: int, mesh: Mesh) -> None:
+        """Batches of `batch_size` images over the whole mesh."""
+        share = pipeline.Share(jax.process_index(), jax.process_count())
+        self._batches = pipeline.EvalBatches(opened.val, opened.manifest, opened.task, batch_size=batch_size, share=share)
+        self._mesh = mesh
+
+        @functools.partial(jax.jit, out_shardings=meshes.batched(mesh))
+        def images(raw: jax.Array) -> jax.Array:
+            return augment.normalise(raw, opened.manifest.mean, opened.manifest.std)
+
+        self._images = images
+
+    def __iter__(self) -> Iterator[DeviceBatch]:
+        """(images, targets, mask)."""
+        for batch in self._batches:
+            on_device = meshes.put_batch(self._mesh, batch)
+            yield self._images(on_device["image"]), on_device["targets"], on_device["mask"]

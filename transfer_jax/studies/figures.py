@@ -1,0 +1,76 @@
+"""A study's pictures, as PNG bytes; the one place that knows matplotlib."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+import matplotlib
+
+matplotlib.use("Agg")
+import numpy as np
+from jaxtyping import Float
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from transfer_jax.analysis import filters
+from transfer_jax.settings import Study
+from transfer_jax.studies.results import History, Summary
+
+LOWEST_AUC = 0.45
+# Okabe and Ito's palette: told apart by people who see colours differently.
+_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#F0E442")
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130)
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def convergence(study: Study, history: History) -> bytes:
+    """Validation AUC over steps: a thin line a repeat, a thick one for their mean, the threshold dashed."""
+    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    for i, arm in enumerate(study.arms):
+        colour = _COLOURS[i % len(_COLOURS)]
+        curves = []
+        for repeat in range(study.repeats):
+            own = [e for e in history if e["member"] == arm.member(repeat)]
+            steps, auc = [e["step"] for e in own], [e["auc"] for e in own]
+            curves.append(auc)
+            axes.plot(steps, auc, color=colour, alpha=0.3, linewidth=0.8)
+        axes.plot(steps, np.mean(curves, axis=0), color=colour, linewidth=2, label=arm.name)
+    axes.axhline(study.threshold_auc, color="grey", linestyle="--", linewidth=0.8)
+    axes.set(xlabel="training step", ylabel="validation AUC", xlim=(0, study.recipe.steps))
+    # Untrained networks score anything; their first points would squeeze the rest.
+    axes.set_ylim(bottom=max(axes.get_ylim()[0], LOWEST_AUC))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower right")
+    return _png(figure)
+
+
+def final_auc(summaries: list[Summary], rows: list[dict]) -> bytes:
+    """The final AUC of every member as a dot, the arms' means as bars of ink."""
+    figure, axes = plt.subplots(figsize=(8, 0.5 * len(summaries) + 1.1), layout="constrained")
+    for i, summary in enumerate(summaries):
+        values = [row["final_auc"] for row in rows if row["arm"] == summary.arm]
+        axes.plot(values, [i] * len(values), "o", color=_COLOURS[i % len(_COLOURS)], alpha=0.7)
+        axes.plot([summary.final.mean] * 2, [i - 0.3, i + 0.3], color=_COLOURS[i % len(_COLOURS)], linewidth=2)
+    axes.set_yticks(range(len(summaries)), [s.arm for s in summaries])
+    axes.invert_yaxis()
+    axes.set_xlabel("final validation AUC (dots: repeats, bar: mean)")
+    axes.spines[["top", "right"]].set_visible(False)
+    return _png(figure)
+
+
+def first_layer(before: Mapping[str, Float[np.ndarray, "k k c d"]], after: Mapping[str, Float[np.ndarray, "k k c d"]]) -> bytes:
+    """First-layer filters of every arm before and after training; the two pictures of an arm share one scale."""
+    figure, axes = plt.subplots(len(before), 2, figsize=(8, 1.9 * len(before)), layout="constrained", squeeze=False)
+    for row, (arm, kernel) in enumerate(before.items()):
+        scale = float(max(np.abs(kernel).max(), np.abs(after[arm]).max()))
+        for column, (when, values) in enumerate((("before", kernel), ("after", after[arm]))):
+            axes[row, column].imshow(filters.grid(values, scale), interpolation="nearest")
+            axes[row, column].set_title(f"{arm}, {when} (±{scale:.2f})", fontsize=9)
+            axes[row, column].set_axis_off()
+    return _png(figure)

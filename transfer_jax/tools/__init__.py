@@ -1,0 +1,1 @@
+"""Commands: `python -m transfer_jax.tools.<name>`; thin, like `main`."""

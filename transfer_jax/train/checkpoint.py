@@ -1,0 +1,102 @@
+"""Checkpoints of a whole training: all members, the data's positions and the history, in one Orbax step.
+
+Orbax commits a step by a rename, so that a killed save leaves nothing that counts. It does not notice changed bytes: every
+step carries checksums of its arrays, and a step that does not match them is passed over for the one before.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import google_crc32c
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from orbax.checkpoint.checkpoint_managers import preservation_policy
+
+from transfer_jax.core.errors import CheckpointError
+from transfer_jax.train.state import Member
+
+_KEPT = 2
+
+
+class Restored(NamedTuple):
+    """What a checkpoint held."""
+
+    step: int
+    members: dict[str, Member]
+    extra: dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints in a folder; the newest two are kept. Use as a context: leaving it waits for the last save."""
+
+    def __init__(self, folder: str | Path) -> None:
+        """Opens or makes the folder."""
+        options = ocp.CheckpointManagerOptions(preservation_policy=preservation_policy.LatestN(_KEPT), enable_async_checkpointing=True)
+        self._folder = Path(folder).absolute()
+        self._manager = ocp.CheckpointManager(self._folder, options=options)
+
+    def __enter__(self) -> Checkpoints:
+        """Itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Waits for what is being written."""
+        self._manager.wait_until_finished()
+        self._manager.close()
+
+    def save(self, step: int, members: dict[str, Member], extra: dict[str, Any]) -> None:
+        """Saves in the background; a step that is there already is left alone.
+
+        Args:
+          step: rounds done.
+          members: name -> state.
+          extra: anything that JSON holds: data positions, history.
+        """
+        if step in self._manager.all_steps():
+            return
+        content = {"extra": extra, "crc32c": checksums(members)}
+        self._manager.save(step, args=ocp.args.Composite(members=ocp.args.StandardSave(members), content=ocp.args.JsonSave(content)))
+
+    def restore(self, members: dict[str, Member]) -> Restored | None:
+        """The newest sound checkpoint, or None where there is none.
+
+        Args:
+          members: states of the shapes and shardings wanted.
+
+        Raises:
+          CheckpointError: there are checkpoints and none can be read.
+        """
+        wanted = jax.tree.map(ocp.utils.to_shape_dtype_struct, members)
+        problems = []
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                args = ocp.args.Composite(members=ocp.args.StandardRestore(wanted), content=ocp.args.JsonRestore())
+                found = self._manager.restore(step, args=args)
+            except Exception as error:  # Orbax and tensorstore raise many kinds for a damaged step
+                problems.append(f"step {step}: {str(error).splitlines()[0][:200]}")
+                continue
+            if checksums(found["members"]) == found["content"]["crc32c"]:
+                for problem in problems:
+                    logging.warning("passed over a damaged checkpoint in %s, %s", self._folder, problem)
+                return Restored(step, {name: found["members"][name] for name in members}, found["content"]["extra"])
+            problems.append(f"step {step}: its arrays do not match their checksums")
+        if problems:
+            raise CheckpointError(f"no checkpoint in {self._folder} can be read ({'; '.join(problems)}): remove the folder to start anew")
+        return None
+
+
+def checksums(members: dict[str, Member]) -> dict[str, int]:
+    """CRC32C of every member's arrays, in the order of their tree."""
+    result = {}
+    for name, member in members.items():
+        crc = 0
+        for leaf in jax.tree.leaves(member):
+            data = jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+            crc = google_crc32c.extend(crc, np.ascontiguousarray(data).tobytes())
+        result[name] = crc
+    return result

@@ -1,0 +1,78 @@
+"""The training step and the prediction, jitted over a mesh: batches split over the devices, variables on all of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from flax import linen as nn
+from flax import struct
+from jax.sharding import Mesh
+from jaxtyping import Array, Bool, Float
+
+from transfer_jax.core import mesh as meshes
+from transfer_jax.core import rng
+from transfer_jax.optim.build import Optimizer
+from transfer_jax.train.objective import Objective, masked_mean
+from transfer_jax.train.state import Member
+
+TrainStep = Callable[[Member, Array, Array, Array], Member]
+
+
+class Prediction(struct.PyTreeNode):
+    """A batch's scores with what they are judged by, all of it on every device, so that every process has the whole.
+
+    Attributes:
+      scores: [b, k].
+      targets: [b, t], as they were given.
+      mask: [b, t], as it was given.
+      loss: sum of the losses of the targets that count, [].
+      count: their number, [].
+    """
+
+    scores: Array
+    targets: Array
+    mask: Array
+    loss: Array
+    count: Array
+
+
+Predict = Callable[[Any, Array, Array, Array], Prediction]
+
+
+def make_train_step(module: nn.Module, objective: Objective, optimizer: Optimizer, mesh: Mesh) -> TrainStep:
+    """The jitted function (member, images [b, h, w, 3], targets [b, t], mask [b, t]) -> member; the old member's buffers are reused."""
+
+    def step(member: Member, images: Float[Array, "b h w 3"], targets: Float[Array, "b t"], mask: Bool[Array, "b t"]) -> Member:
+        dropout = rng.stream(jax.random.fold_in(member.key, member.step), "dropout")
+
+        def loss(params: Any) -> tuple[Array, tuple[Any, Array]]:
+            variables = {"params": params, "batch_stats": member.batch_stats}
+            (logits, _), changed = module.apply(variables, images, train=True, mutable=["batch_stats"], rngs={"dropout": dropout})
+            return masked_mean(objective.loss(logits, targets), mask), (changed["batch_stats"], logits)
+
+        (value, (batch_stats, logits)), gradients = jax.value_and_grad(loss, has_aux=True)(member.params)
+        params, optimizer_state = optimizer.update(gradients, member.optimizer_state, member.params, member.step, member.hyper)
+        accuracy = masked_mean(objective.correct(logits, targets), mask)
+        return member.replace(
+            step=member.step + 1,
+            params=params,
+            batch_stats=batch_stats,
+            optimizer_state=optimizer_state,
+            metrics=member.metrics.merge(member.metrics.single_from_model_output(loss=value, accuracy=accuracy)),
+        )
+
+    whole, split = meshes.replicated(mesh), meshes.batched(mesh)
+    return jax.jit(step, donate_argnums=0, in_shardings=(whole, split, split, split), out_shardings=whole)
+
+
+def make_predict(module: nn.Module, objective: Objective, mesh: Mesh) -> Predict:
+    """The jitted function (variables, images [b, h, w, 3], targets [b, t], mask [b, t]) -> Prediction."""
+
+    def predict(variables: Any, images: Array, targets: Array, mask: Array) -> Prediction:
+        logits, _ = module.apply(variables, images, train=False)
+        weights = mask.astype(logits.dtype)
+        loss = (objective.loss(logits, targets) * weights).sum()
+        return Prediction(objective.scores(logits), targets, mask, loss, weights.sum())
+
+    whole, split = meshes.replicated(mesh), meshes.batched(mesh)
+    return jax.jit(predict, in_shardings=(whole, split, split, split), out_shardings=whole)
