@@ -263,6 +263,9 @@ def _check(study: Study) -> None:
     for name, value in positive.items():
         if value is not None and value <= 0:
             raise ConfigError(f"config.{name}={value} must be positive")
+    for name, value in {"seed": study.seed, "data.shift": study.data.shift, "recipe.weight_decay": study.recipe.weight_decay}.items():
+        if value < 0:
+            raise ConfigError(f"config.{name}={value} must not be negative")
     if not 0.5 < study.threshold_auc < 1:
         raise ConfigError(f"config.threshold_auc={study.threshold_auc} must lie between 0.5 and 1")
 

@@ -26,6 +26,13 @@ def test_the_number_of_dots_sets_the_grade():
     assert {r.labels["grade"] for r in rows} == set(range(5))
 
 
+@pytest.mark.parametrize("name", ["fundus", "chest", "texture"])
+def test_labels_take_the_values_that_are_told(name):
+    told = phantom.label_values(name)
+    rows = list(phantom.rows(name, size=32, counts={"train": 300}, seed=0))
+    assert {label: {r.labels[label] for r in rows} for label in rows[0].labels} == told
+
+
 def test_unknown_phantoms_are_errors():
     with pytest.raises(ConfigError, match="did you mean 'fundus'"):
         next(phantom.rows("fundis", size=32, counts={"train": 1}, seed=0))

@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def opened(folder):
     manifest = spec.Manifest.read(folder)
-    task = spec.make_task(manifest, "binary", ("dots",), 3)
+    task = spec.make_task("fundus", manifest.values(), "binary", ("dots",), 3)
     return manifest, task, {split: pipeline.open_split(folder, manifest, split) for split in COUNTS}
 
 
@@ -155,7 +155,7 @@ def test_missing_labels_are_masked():
 )
 def test_a_task_that_does_not_fit_the_data_is_an_error(opened, kind, labels, threshold, message):
     with pytest.raises(ConfigError, match=message):
-        spec.make_task(opened[0], kind, labels, threshold)
+        spec.make_task("fundus", opened[0].values(), kind, labels, threshold)
 
 
 def test_manifests_are_checked(tmp_path):

@@ -167,6 +167,10 @@ def test_a_workdir_with_other_files_is_refused(tiny_study, tmp_path):
         ({"recipe__batch_size": 12, "devices": 8}, ConfigError, "config.recipe.batch_size=12 does not divide over 8 devices"),
         ({"source__recipe__batch_size": 12, "devices": 8}, ConfigError, "config.source.recipe.batch_size=12"),
         ({"devices": 99}, ConfigError, "devices=99"),
+        ({"data__labels": ("grad",)}, ConfigError, "data set fundus has no label 'grad': did you mean 'grade'"),
+        ({"data__phantom": "fundis"}, ConfigError, "did you mean 'fundus'"),
+        ({"data__size": 16}, ConfigError, "images of fundus are 16 x 16 pixels; networks need at least 32"),
+        ({"source__data__train": 5}, DataError, "data set texture has 5 training images, a batch needs 8"),
         ({"recipe__warmup": 6}, ConfigError, r"warmup=6 must lie in 0\.\.5"),
         ({"source__recipe__schedule": "cosin"}, ConfigError, "did you mean 'cosine'"),
     ],
@@ -180,6 +184,7 @@ def test_mistakes_are_found_before_anything_is_written(tiny_study, tmp_path, cha
 def test_missing_weights_are_an_error(tiny_study, tmp_path):
     with pytest.raises(CheckpointError, match="holds no saved weights"):
         runner.run(tiny_study(source__kind="weights", source__path=str(tmp_path / "none")), tmp_path / "w")
+    assert not (tmp_path / "w").exists()
 
 
 def test_a_damaged_record_stops_the_study_with_its_name(tiny_study, tmp_path):

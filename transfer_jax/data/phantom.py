@@ -55,6 +55,20 @@ def label_names(name: str) -> dict[str, Any]:
     return {"texture": list(TEXTURES)} if name == "texture" else {}
 
 
+def label_values(name: str) -> dict[str, set[int]]:
+    """Label -> the values that it can take, for the phantom `name`.
+
+    Raises:
+      ConfigError: no such phantom.
+    """
+    _drawer(name)
+    return {
+        "fundus": {"grade": set(range(len(_DOTS))), "dots": set(range(_DOTS[-1][1] + 1))},
+        "chest": {label: {0, 1} for label in ("consolidation", "effusion", "cardiomegaly")},
+        "texture": {"texture": set(range(len(TEXTURES)))},
+    }[name]
+
+
 def _drawer(name: str) -> Callable[[np.random.Generator, int], Drawing]:
     drawers = {"fundus": fundus, "chest": chest, "texture": texture}
     if name not in drawers:

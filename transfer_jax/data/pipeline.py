@@ -65,6 +65,12 @@ def open_split(folder: str | Path, manifest: Manifest, split: str) -> RecordSour
     return source
 
 
+def check_batch(name: str, images: int, batch_size: int) -> None:
+    """Raises DataError where a training split has fewer images than a batch."""
+    if images < batch_size:
+        raise DataError(f"data set {name} has {images} training images, a batch needs {batch_size}: lower batch_size")
+
+
 def train_batches(source: RecordSource, manifest: Manifest, task: Task, *, batch_size: int, seed: int, share: Share = Share()) -> Any:
     """An endless iterator over shuffled batches; `get_state()` and `set_state()` resume it exactly.
 
@@ -84,8 +90,7 @@ def train_batches(source: RecordSource, manifest: Manifest, task: Task, *, batch
     Raises:
       DataError: the split has fewer images than a batch.
     """
-    if len(source) < batch_size:
-        raise DataError(f"data set {manifest.name} has {len(source)} training images, a batch needs {batch_size}: lower batch_size")
+    check_batch(manifest.name, len(source), batch_size)
     positions = grain.MapDataset.range(len(source)).seed(seed).shuffle().repeat(None)
     batches = positions[share.index :: share.count].map(_Load(source, manifest, task)).batch(batch_size // share.count, drop_remainder=True)
     return iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=_THREADS, prefetch_buffer_size=2 * _THREADS)))

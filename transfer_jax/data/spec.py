@@ -66,6 +66,13 @@ class Manifest:
     splits: dict[str, Any]
     source: dict[str, Any]
 
+    def values(self) -> dict[str, set[int]]:
+        """Label -> the values that it takes in any split; missing ones do not count."""
+        return {
+            name: {int(value) for counts in content["counts"].values() for value in counts if int(value) != MISSING}
+            for name, content in self.labels.items()
+        }
+
     def to_json(self) -> str:
         """The manifest as indented JSON."""
         return json.dumps({"format": FORMAT, **dataclasses.asdict(self)}, indent=2) + "\n"
@@ -121,27 +128,27 @@ class Task:
         return np.where(mask, values, 0).astype(np.float32), mask
 
 
-def make_task(manifest: Manifest, kind: str, labels: tuple[str, ...], threshold: int | None) -> Task:
-    """The task, checked against the labels that the data set has.
+def make_task(dataset: str, known: Mapping[str, set[int]], kind: str, labels: tuple[str, ...], threshold: int | None) -> Task:
+    """The task, checked against the labels that the data set has and the values that they take (see `Manifest.values`).
 
     Raises:
       ConfigError: a label is not in the data set, or the kind and the number of labels do not go together.
     """
     for name in labels:
-        if name not in manifest.labels:
-            raise ConfigError(f"data set {manifest.name} has no label {name!r}: {nearest(name, manifest.labels)}")
+        if name not in known:
+            raise ConfigError(f"data set {dataset} has no label {name!r}: {nearest(name, known)}")
     if kind not in ("binary", "multilabel", "multiclass"):
         raise ConfigError(f"unknown task kind {kind!r}: {nearest(kind, ('binary', 'multilabel', 'multiclass'))}")
     if kind != "multilabel" and len(labels) != 1:
         raise ConfigError(f"a {kind} task takes one label, not {len(labels)}: set labels to one name, or kind to 'multilabel'")
     if not labels:
         raise ConfigError("a multilabel task needs at least one label")
-    values = {int(v) for name in labels for counts in manifest.labels[name]["counts"].values() for v in counts if int(v) != MISSING}
+    values = {value for name in labels for value in known[name]}
     if kind == "multilabel" and not values <= {0, 1}:
         raise ConfigError(
             f"a multilabel task takes labels of 0 and 1, but {', '.join(labels)} hold {sorted(values)}: use kind 'binary' with a threshold"
         )
     threshold = 1 if threshold is None else threshold
     if kind == "binary" and not (any(v >= threshold for v in values) and any(v < threshold for v in values)):
-        raise ConfigError(f"threshold={threshold} leaves one class empty: {labels[0]} of {manifest.name} holds {sorted(values)}")
+        raise ConfigError(f"threshold={threshold} leaves one class empty: {labels[0]} of {dataset} holds {sorted(values)}")
     return Task(kind, labels, threshold, max(values) + 1 if kind == "multiclass" else 0)

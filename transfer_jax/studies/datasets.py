@@ -44,17 +44,25 @@ def open_data(data: Data, workdir: Path, seed: int) -> Opened:
     return _open(Path(data.path) if data.path is not None else _phantom(data, workdir / "data", seed), data)
 
 
-def check(data: Data) -> None:
-    """Raises what `open_data` would raise, without writing anything."""
+def check(data: Data, batch_size: int) -> None:
+    """Raises what opening and reading the data would raise, as far as that can be known without writing anything."""
     if data.path is not None:
-        _open(Path(data.path), data)
+        pipeline.check_batch(data.path, len(_open(Path(data.path), data).train), batch_size)
+    elif data.phantom is not None and data.size is not None and data.train is not None:
+        _check_side(data.phantom, data.size, data.size)
+        spec.make_task(data.phantom, phantom.label_values(data.phantom), data.task, data.labels, data.threshold)
+        pipeline.check_batch(data.phantom, data.train, batch_size)
+
+
+def _check_side(name: str, height: int, width: int) -> None:
+    if min(height, width) < _LEAST_SIDE:
+        raise ConfigError(f"images of {name} are {height} x {width} pixels; networks need at least {_LEAST_SIDE}")
 
 
 def _open(folder: Path, data: Data) -> Opened:
     manifest = spec.Manifest.read(folder)
-    if min(manifest.height, manifest.width) < _LEAST_SIDE:
-        raise ConfigError(f"images of {folder} are {manifest.height} x {manifest.width} pixels; networks need at least {_LEAST_SIDE}")
-    task = spec.make_task(manifest, data.task, data.labels, data.threshold)
+    _check_side(str(folder), manifest.height, manifest.width)
+    task = spec.make_task(manifest.name, manifest.values(), data.task, data.labels, data.threshold)
     train, val = (pipeline.open_split(folder, manifest, split) for split in ("train", "val"))
     return Opened(manifest, task, train, val, augment.Augmentation(data.flip, data.shift))
 

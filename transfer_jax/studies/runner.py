@@ -55,7 +55,9 @@ def _check(study: Study, mesh: Mesh) -> None:
         if data is not None and recipe is not None:
             meshes.check_batch(mesh, recipe.batch_size, f"config.{where.replace('data', 'recipe')}.batch_size")
             session.optimizer_of(recipe)
-            datasets.check(data)
+            datasets.check(data, recipe.batch_size)
+    if study.source.path is not None:
+        weights.load(study.source.path, study.network)
 
 
 def _write(study: Study, folder: Path, opened: Opened, history: History, source_history: History, kernels: tuple[dict, dict], seconds: float) -> None:
