@@ -75,6 +75,8 @@ def broken(change):
         (lambda c: c.update(source={"kind": "weights"}), "config.source.path must be set for kind='weights'"),
         (lambda c: c.update(network="resnet5"), "unknown network 'resnet5': did you mean 'resnet50'?"),
         (lambda c: c.update(seed=-1), "config.seed=-1 must not be negative"),
+        (lambda c: c.data.update(shift=-1), "config.data.shift=-1 must not be negative"),
+        (lambda c: c.update(arms=({"name": "a", "weight_decay": -0.1},)), "config.arms[0].weight_decay=-0.1 must not be negative"),
         (lambda c: c.update(repeats=0), "config.repeats=0 must be positive"),
         (lambda c: c.update(repeats=True), "config.repeats must be a whole number, not True"),
         (lambda c: c.update(threshold_auc=91.0), "config.threshold_auc=91.0 must lie between 0.5 and 1"),

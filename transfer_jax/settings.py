@@ -263,8 +263,14 @@ def _check(study: Study) -> None:
     for name, value in positive.items():
         if value is not None and value <= 0:
             raise ConfigError(f"config.{name}={value} must be positive")
-    for name, value in {"seed": study.seed, "data.shift": study.data.shift, "recipe.weight_decay": study.recipe.weight_decay}.items():
-        if value < 0:
+    not_negative: dict[str, float | None] = {"seed": study.seed}
+    for where, section in (("", study), ("source.", study.source)):
+        for name, holder in (("data.shift", section.data), ("recipe.weight_decay", section.recipe)):
+            not_negative[where + name] = getattr(holder, name.split(".")[1], None)
+    for i, chosen in enumerate(study.arms):
+        not_negative |= {f"arms[{i}].{name}": getattr(chosen, name) for name in ("learning_rate", "weight_decay")}
+    for name, value in not_negative.items():
+        if value is not None and value < 0:
             raise ConfigError(f"config.{name}={value} must not be negative")
     if not 0.5 < study.threshold_auc < 1:
         raise ConfigError(f"config.threshold_auc={study.threshold_auc} must lie between 0.5 and 1")

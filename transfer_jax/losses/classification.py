@@ -5,8 +5,6 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-KINDS = ("binary", "multilabel", "multiclass")
-
 
 def per_output(kind: str, logits: Float[Array, "b k"], targets: Float[Array, "b t"]) -> Float[Array, "b t"]:
     """The loss of every target, unreduced.
