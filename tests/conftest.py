@@ -1,5 +1,6 @@
 """Eight fake devices, strict arrays, checked shapes; and what happens to tests of real images where there are none."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -28,6 +29,15 @@ def pytest_collection_modifyitems(config, items):
     items[:] = [item for item in items if item not in real]
     config.stash[_MISSING] = len(real)
 
+
+# Tests beside PyTorch and Keras are collected where these are installed; in CI they must be.
+_PEERS = {
+    "torch": ["weights/test_with_torch.py", "weights/test_formats_torch.py"],
+    "keras": ["weights/test_with_keras.py", "weights/test_formats_keras.py"],
+}
+collect_ignore = [file for peer, tests in _PEERS.items() if importlib.util.find_spec(peer) is None for file in tests]
+if collect_ignore and os.environ.get("CI"):
+    raise pytest.UsageError(f"torch and keras must be installed in CI: without them {', '.join(collect_ignore)} would be left out")
 
 _MISSING = pytest.StashKey[int]()
 

@@ -47,7 +47,7 @@ def first_block():
 
 def test_the_readmes_second_command_is_what_ci_runs():
     command = first_block()[1]
-    assert command == "python -m pip install -e '.[test]' && python -m pytest"
+    assert command == "python -m pip install -e '.[test,peers]' && python -m pytest"
     assert command in (ROOT / ".ci" / "run").read_text()
 
 

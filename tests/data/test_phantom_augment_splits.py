@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from transfer_jax.core.errors import ConfigError, DataError
+from transfer_jax.core.normalisation import Normalisation, named
 from transfer_jax.data import augment, phantom, splits
 
 
@@ -42,12 +43,26 @@ IMAGES = jnp.asarray(np.random.default_rng(0).integers(0, 256, (64, 8, 6, 3)), j
 
 
 def test_normalise_is_the_formula_and_repeats_grey():
-    mean, std = (0.5, 0.4, 0.3), (0.2, 0.1, 0.3)
-    wanted = (np.asarray(IMAGES) / 255 - mean) / std
-    np.testing.assert_allclose(augment.normalise(IMAGES, mean, std), wanted, atol=1e-5)
-    grey = augment.normalise(IMAGES[..., :1], (0.5,), (0.2,))
+    how = Normalisation("own", (0.5, 0.4, 0.3), (0.2, 0.1, 0.3))
+    wanted = (np.asarray(IMAGES) / 255 - how.mean) / how.std
+    np.testing.assert_allclose(augment.normalise(IMAGES, how), wanted, atol=1e-5)
+    grey = augment.normalise(IMAGES[..., :1], Normalisation("own", (0.5,), (0.2,)))
     assert grey.shape == (64, 8, 6, 3)
     assert (grey[..., 0] == grey[..., 2]).all()
+    one = augment.normalise(IMAGES[..., :1], how, channels=1)
+    np.testing.assert_allclose(one, (np.asarray(IMAGES[..., :1]) / 255 - 0.4) / 0.2, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["caffe", "tf", "torch"])
+def test_named_normalisations_are_those_of_keras_applications(mode):
+    from keras.applications.imagenet_utils import preprocess_input
+
+    name = {"caffe": "caffe", "tf": "minus_one_to_one", "torch": "imagenet"}[mode]
+    wanted = preprocess_input(np.asarray(IMAGES, np.float32).copy(), mode=mode)
+    np.testing.assert_allclose(augment.normalise(IMAGES, named(name)), wanted, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(augment.normalise(IMAGES, named("caffe_over_255")) * 255, augment.normalise(IMAGES, named("caffe")), atol=1e-3)
+    with pytest.raises(ConfigError, match="did you mean 'imagenet'"):
+        named("imagenett")
 
 
 def test_flip_mirrors_about_half_of_the_images():

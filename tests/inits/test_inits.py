@@ -85,8 +85,11 @@ def test_mean_var_draws_by_path_key_and_under_jit(pair):
 def test_a_source_of_another_shape_is_an_error(pair):
     _, own, source = pair
     source = {**source, "params": {**source["params"], "conv1": {"kernel": jnp.zeros((1, 1, 3, 4))}}}
-    with pytest.raises(ValueError, match="shape"):
+    with pytest.raises(errors.ConfigError, match=r"params/conv1/kernel has shape \(1, 1, 3, 4\) in the source"):
         inits.pretrained(jax.random.key(0), own, source)
+    source = {**source, "params": {m: t for m, t in source["params"].items() if m != "bn1"}}
+    with pytest.raises(errors.ConfigError, match="has not the same tensors in params/bn1"):
+        inits.transfusion(jax.random.key(0), {**own, "params": {**own["params"], "conv1": source["params"]["conv1"]}}, source, upto="conv1")
 
 
 def test_every_initialiser_is_found_by_name():

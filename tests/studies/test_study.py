@@ -55,7 +55,7 @@ def test_a_study_leaves_its_table_report_curves_weights_and_events(finished):
     events.Reload()
     assert [e.step for e in events.Scalars("auc")] == [0, 2, 4, 6]
     assert {"train_loss", "train_accuracy", "loss"} <= set(events.Tags()["scalars"])
-    assert "filters/conv1" in events.Tags()["images"]
+    assert "filters/first_layer" in events.Tags()["images"]
     assert (folder / "source" / "weights").is_dir()
     assert not list(folder.rglob("*.tmp"))
 
@@ -169,7 +169,7 @@ def test_a_workdir_with_other_files_is_refused(tiny_study, tmp_path):
         ({"devices": 99}, ConfigError, "devices=99"),
         ({"data__labels": ("grad",)}, ConfigError, "data set fundus has no label 'grad': did you mean 'grade'"),
         ({"data__phantom": "fundis"}, ConfigError, "did you mean 'fundus'"),
-        ({"data__size": 16}, ConfigError, "images of fundus are 16 x 16 pixels; networks need at least 32"),
+        ({"data__size": 16}, ConfigError, "images of fundus are 16 x 16 pixels; cbr_tiny needs at least 32"),
         ({"source__data__train": 5}, DataError, "data set texture has 5 training images, a batch needs 8"),
         ({"recipe__warmup": 6}, ConfigError, r"warmup=6 must lie in 0\.\.5"),
         ({"source__recipe__schedule": "cosin"}, ConfigError, "did you mean 'cosine'"),
@@ -182,7 +182,7 @@ def test_mistakes_are_found_before_anything_is_written(tiny_study, tmp_path, cha
 
 
 def test_missing_weights_are_an_error(tiny_study, tmp_path):
-    with pytest.raises(CheckpointError, match="holds no saved weights"):
+    with pytest.raises(CheckpointError, match="none does not exist"):
         runner.run(tiny_study(source__kind="weights", source__path=str(tmp_path / "none")), tmp_path / "w")
     assert not (tmp_path / "w").exists()
 

@@ -37,8 +37,10 @@ def test_another_network_is_an_error_that_lists_all(saved):
 
 
 def test_missing_and_damaged_folders_are_errors(saved, tmp_path):
-    with pytest.raises(CheckpointError, match="holds no saved weights"):
+    with pytest.raises(CheckpointError, match="none does not exist"):
         weights.load(tmp_path / "none", "cbr_tiny")
+    with pytest.raises(CheckpointError, match="holds no saved weights"):
+        weights.load(tmp_path / "none", "cbr_tiny", "orbax")
     for file in (saved[0] / "variables").rglob("*"):
         if file.is_file():
             file.write_bytes(b"")

@@ -15,10 +15,15 @@ from transfer_jax.core.names import nearest
 
 
 class Reads(NamedTuple):
-    """Options that a kind reads and some other kind does not; `required`: all of them must be given."""
+    """Options that a kind reads and some other kind does not: those that must be given, and those that may be."""
 
-    names: frozenset[str]
-    required: bool
+    required: frozenset[str]
+    optional: frozenset[str]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All of them."""
+        return self.required | self.optional
 
 
 class Choice(NamedTuple):
@@ -31,14 +36,9 @@ class Choice(NamedTuple):
 ReadBy = Mapping[type, Choice]
 
 
-def required(*names: str) -> Reads:
-    """Options that must be given for this kind."""
-    return Reads(frozenset(names), True)
-
-
-def optional(*names: str) -> Reads:
-    """Options that may be given for this kind."""
-    return Reads(frozenset(names), False)
+def reads(*required: str, optional: Iterable[str] = ()) -> Reads:
+    """What a kind reads."""
+    return Reads(frozenset(required), frozenset(optional))
 
 
 def without_none(hint: Any) -> Any:
@@ -78,7 +78,7 @@ def _unread(cls: type, given: Mapping[str, Any], key: str, read_by: ReadBy) -> b
         return False
     option, kinds = read_by[cls]
     chosen = given.get(option, next((f.default for f in dataclasses.fields(cls) if f.name == option), None))
-    readers = [kind for kind, reads in kinds.items() if key in reads.names]
+    readers = [kind for kind, read in kinds.items() if key in read.names]
     return bool(readers) and chosen not in readers
 
 
@@ -107,11 +107,11 @@ def _check_choice(section: Any, where: str, read_by: ReadBy) -> None:
     chosen = getattr(section, option)
     if chosen not in kinds:
         raise ConfigError(f"unknown {where}.{option}={chosen!r}: {nearest(chosen, kinds)}")
-    reads = kinds[chosen]
+    read = kinds[chosen]
     for kind, other in kinds.items():
-        for name in sorted(other.names - reads.names):
+        for name in sorted(other.names - read.names):
             if getattr(section, name) is not None:
                 raise ConfigError(f"{where}.{name} is read by {option}={kind!r} only, not by {chosen!r}: take it out, or change {where}.{option}")
-    for name in sorted(reads.names):
-        if reads.required and getattr(section, name) is None:
+    for name in sorted(read.required):
+        if getattr(section, name) is None:
             raise ConfigError(f"{where}.{name} must be set for {option}={chosen!r}")

@@ -55,6 +55,11 @@ def label_names(name: str) -> dict[str, Any]:
     return {"texture": list(TEXTURES)} if name == "texture" else {}
 
 
+def channels(name: str) -> int:
+    """Channels of the phantom's images."""
+    return 1 if name == "chest" else 3
+
+
 def label_values(name: str) -> dict[str, set[int]]:
     """Label -> the values that it can take, for the phantom `name`.
 

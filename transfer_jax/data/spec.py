@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from transfer_jax.core import normalisation
 from transfer_jax.core.errors import ConfigError, DataError
 from transfer_jax.core.names import nearest
+from transfer_jax.core.normalisation import Normalisation
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -65,6 +67,10 @@ class Manifest:
     labels: dict[str, Any]
     splits: dict[str, Any]
     source: dict[str, Any]
+
+    def normalisation(self) -> Normalisation:
+        """The set's own mean and standard deviation."""
+        return Normalisation(normalisation.OWN, self.mean, self.std)
 
     def values(self) -> dict[str, set[int]]:
         """Label -> the values that it takes in any split; missing ones do not count."""

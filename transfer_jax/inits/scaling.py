@@ -23,7 +23,7 @@ def mean_var(key: jax.Array, variables: Any, source: Any) -> Any:
         noise = jax.random.normal(rng.stream(key, jax.tree_util.keystr(path)), own.shape, own.dtype)
         return theirs.mean().astype(own.dtype) + theirs.std().astype(own.dtype) * noise
 
-    own = {module: tensors for module, tensors in variables["params"].items() if module != models.HEAD}
+    own = {module: tensors for module, tensors in variables["params"].items() if module not in models.HEADS}
     theirs = {module: source["params"][module] for module in own}
     drawn = jax.tree_util.tree_map_with_path(draw, own, theirs)
     return {**variables, "params": {**variables["params"], **drawn}}

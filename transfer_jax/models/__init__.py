@@ -1,6 +1,21 @@
 """Networks as Flax linen modules: `apply` gives `(logits, stages)`, one table names the stages."""
 
-from transfer_jax.models.stages import HEAD, stage_names, stage_table, table_of, upto
-from transfer_jax.models.zoo import create, names, table1_parameters
+from transfer_jax.models.stages import HEAD, HEADS, first_kernel, stage_names, stage_table, stem, table_of, upto, with_first_kernel
+from transfer_jax.models.zoo import create, layouts, least_side, names, table1_parameters
 
-__all__ = ["HEAD", "create", "names", "stage_names", "stage_table", "table1_parameters", "table_of", "upto"]
+__all__ = [
+    "HEAD",
+    "HEADS",
+    "create",
+    "first_kernel",
+    "layouts",
+    "least_side",
+    "names",
+    "stage_names",
+    "stage_table",
+    "stem",
+    "table1_parameters",
+    "table_of",
+    "upto",
+    "with_first_kernel",
+]

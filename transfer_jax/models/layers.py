@@ -1,5 +1,7 @@
 """The layers that the networks are made of, with explicit names for every parameter."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -13,36 +15,53 @@ he_normal = variance_scaling(2.0, "fan_out", "normal")
 
 
 class Conv(nn.Module):
-    """Convolution without bias, padded by (k - 1) // 2; parameter `kernel` [k, k, c, features]."""
+    """Convolution; parameter `kernel` [kh, kw, c, features], and `bias` [features] where asked for.
+
+    Attributes:
+      features: output channels.
+      kernel: side, or (height, width), of the kernel, pixels.
+      stride: of both axes.
+      same: pad by (k - 1) // 2 on every side; otherwise not at all.
+      bias: add one.
+    """
 
     features: int
-    kernel: int
+    kernel: int | tuple[int, int]
     stride: int = 1
+    same: bool = True
+    bias: bool = False
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b oh ow d"]:
-        shape = (self.kernel, self.kernel, x.shape[-1], self.features)
-        return convolve(x, self.param("kernel", he_normal, shape), self.stride)
+        sides = (self.kernel, self.kernel) if isinstance(self.kernel, int) else self.kernel
+        kernel = self.param("kernel", he_normal, (*sides, x.shape[-1], self.features))
+        y = convolve(x, kernel, self.stride, self.same)
+        return y + self.param("bias", zeros, (self.features,))[None, None, None] if self.bias else y
 
 
 class BatchNorm(nn.Module):
     """Batch normalisation over all axes but the last, with the statistics of the global batch.
 
     Under `jit` with a sharded batch the means below are over the whole batch, whatever the number of devices. Parameters
-    `scale` and `bias`, statistics `mean` and `var`, all [c]. As in PyTorch, the running variance is the unbiased one.
+    `scale` and `bias`, statistics `mean` and `var`, all [c].
 
     Attributes:
       momentum: share of the old running statistics kept at each step (PyTorch's 0.1 is 0.9 here).
       epsilon: added to the variance.
+      unbiased: keep the unbiased variance as the running one, as PyTorch does and Keras does not.
+      scaled: has a `scale`.
     """
 
     momentum: float = 0.9
     epsilon: float = 1e-5
+    unbiased: bool = True
+    scaled: bool = True
 
     @nn.compact
-    def __call__(self, x: Float[Array, "b h w c"], train: bool) -> Float[Array, "b h w c"]:
+    def __call__(self, x: Float[Array, "*b c"], train: bool) -> Float[Array, "*b c"]:
         channels = (x.shape[-1],)
-        scale, bias = self.param("scale", nn.initializers.ones, channels), self.param("bias", zeros, channels)
+        scale = self.param("scale", nn.initializers.ones, channels) if self.scaled else jnp.ones(channels, x.dtype)
+        bias = self.param("bias", zeros, channels)
         mean = self.variable("batch_stats", "mean", jnp.zeros, channels)
         var = self.variable("batch_stats", "var", jnp.ones, channels)
         if not train:
@@ -53,9 +72,28 @@ class BatchNorm(nn.Module):
         batch_var = jnp.maximum((x * x).mean(axes) - batch_mean * batch_mean, 0)
         if not self.is_initializing():
             count = x.size // x.shape[-1]
+            correction = count / max(count - 1, 1) if self.unbiased else 1.0
             mean.value = self.momentum * mean.value + (1 - self.momentum) * batch_mean
-            var.value = self.momentum * var.value + (1 - self.momentum) * batch_var * (count / max(count - 1, 1))
+            var.value = self.momentum * var.value + (1 - self.momentum) * batch_var * correction
         return _affine(x, scale, bias, batch_mean, batch_var + self.epsilon)
+
+
+Norm = Callable[..., BatchNorm]
+
+
+class ConvNorm(nn.Module):
+    """Convolution, batch norm, ReLU: modules `conv` and `bn`; attributes as those of `Conv`."""
+
+    features: int
+    kernel: int | tuple[int, int]
+    stride: int = 1
+    same: bool = True
+    norm: Norm = BatchNorm
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"], train: bool) -> Float[Array, "b oh ow d"]:
+        y = Conv(self.features, self.kernel, self.stride, self.same, name="conv")(x)
+        return nn.relu(self.norm(name="bn")(y, train))
 
 
 def _affine(x: Array, scale: Array, bias: Array, mean: Array, variance: Array) -> Array:
@@ -64,14 +102,3 @@ def _affine(x: Array, scale: Array, bias: Array, mean: Array, variance: Array) -
     offset = bias - mean * factor
     last = (1,) * (x.ndim - 1) + (-1,)
     return x * factor.reshape(last) + offset.reshape(last)
-
-
-class Head(nn.Module):
-    """Global average over space, then a linear layer: [b, h, w, c] -> [b, num_outputs]."""
-
-    num_outputs: int
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), (x.shape[-1], self.num_outputs))
-        return x.mean((1, 2)) @ kernel + self.param("bias", zeros, (self.num_outputs,))[None]

@@ -1,4 +1,4 @@
-"""Max pooling 3x3, stride 2, padding 1: the one pooling window that the ResNets and the CBR networks share.
+"""Pooling over space: the 3x3 maximum at stride 2 that all networks share, and averages.
 
 XLA on a CPU runs the gradient of `reduce_window` (select-and-scatter) element by element: 38 ms for 32 images of 48x48x32,
 against 7 ms for the formula here (BUILD_NOTES.md). Both give the same numbers, ties included: the first maximum in window
@@ -17,37 +17,64 @@ from transfer_jax.core.platform import on_cpu
 _WINDOW = 3
 
 
-def max_pool(x: Float[Array, "b h w c"]) -> Float[Array, "b oh ow c"]:
-    """Maximum over 3x3 windows at stride 2 with padding 1; oh = (h + 1) // 2."""
-    return max_pool_slices(x) if on_cpu() else max_pool_window(x)
+def max_pool(x: Float[Array, "b h w c"], padding: int = 1) -> Float[Array, "b oh ow c"]:
+    """Maximum over 3x3 windows at stride 2 with padding 0 or 1; oh = (h - 3 + 2 * padding) // 2 + 1."""
+    return max_pool_slices(x, padding) if on_cpu() else max_pool_window(x, padding)
 
 
-def max_pool_window(x: Float[Array, "b h w c"]) -> Float[Array, "b oh ow c"]:
-    """The pool by XLA's `reduce_window`."""
-    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), ((0, 0), (1, 1), (1, 1), (0, 0)))
+def avg_pool(x: Float[Array, "b h w c"], *, window: int, stride: int, padding: int = 0, count_padding: bool = True) -> Float[Array, "b oh ow c"]:
+    """Mean over square windows; oh = (h - window + 2 * padding) // stride + 1.
+
+    Args:
+      x: [b, h, w, c].
+      window: side of the windows, pixels.
+      stride: of both axes.
+      padding: zeros on every side.
+      count_padding: divide by the whole window at the border (PyTorch's default) instead of by what lies inside the image (TensorFlow's).
+    """
+    total = _sum_windows(_sum_windows(x, 1, window, stride, padding), 2, window, stride, padding)
+    if count_padding or not padding:
+        return total / window**2
+    ones = jnp.ones((1, *x.shape[1:3], 1), x.dtype)
+    return total / _sum_windows(_sum_windows(ones, 1, window, stride, padding), 2, window, stride, padding)
 
 
-@jax.custom_vjp
-def max_pool_slices(x: Float[Array, "b h w c"]) -> Float[Array, "b oh ow c"]:
-    """The same pool as the maximum of nine strided slices."""
-    return functools.reduce(jnp.maximum, _slices(x))
+def _sum_windows(x: Array, axis: int, window: int, stride: int, padding: int) -> Array:
+    """Sums of `window` neighbours along one axis, as a sum of strided slices: its gradient is made of pads, fast everywhere."""
+    size = (x.shape[axis] - window + 2 * padding) // stride + 1
+    padded = jnp.pad(x, [(padding, padding) if i == axis else (0, 0) for i in range(x.ndim)])
+    last = stride * (size - 1) + 1
+    return sum((lax.slice_in_dim(padded, i, i + last, stride, axis) for i in range(1, window)), lax.slice_in_dim(padded, 0, last, stride, axis))
 
 
-def _slices(x: Array) -> list[Array]:
+def max_pool_window(x: Float[Array, "b h w c"], padding: int = 1) -> Float[Array, "b oh ow c"]:
+    """The maximum by XLA's `reduce_window`."""
+    sides = (padding, padding)
+    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), ((0, 0), sides, sides, (0, 0)))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def max_pool_slices(x: Float[Array, "b h w c"], padding: int = 1) -> Float[Array, "b oh ow c"]:
+    """The same as the maximum of nine strided slices."""
+    return functools.reduce(jnp.maximum, _slices(x, padding))
+
+
+def _slices(x: Array, padding: int) -> list[Array]:
     """The nine [b, oh, ow, c] arrays that hold the windows' elements, in window order."""
     b, h, w, c = x.shape
-    oh, ow = (h + 1) // 2, (w + 1) // 2
+    oh, ow = ((side - _WINDOW + 2 * padding) // 2 + 1 for side in (h, w))
     lowest = jnp.array(-jnp.inf, x.dtype)
-    padded = lax.pad(x, lowest, ((0, 0, 0), (1, 2 * oh - h, 0), (1, 2 * ow - w, 0), (0, 0, 0)))
+    # The windows cover 2 * oh + 1 rows from `padding` rows above the image; what lies below them is cut off.
+    padded = lax.pad(x, lowest, ((0, 0, 0), (padding, 2 * oh + 1 - h - padding, 0), (padding, 2 * ow + 1 - w - padding, 0), (0, 0, 0)))
     return [lax.slice(padded, (0, i, j, 0), (b, i + 2 * oh - 1, j + 2 * ow - 1, c), (1, 2, 2, 1)) for i in range(_WINDOW) for j in range(_WINDOW)]
 
 
-def _forward(x: Array) -> tuple[Array, tuple[Array, Array]]:
-    y = max_pool_slices(x)
+def _forward(x: Array, padding: int) -> tuple[Array, tuple[Array, Array]]:
+    y = max_pool_slices(x, padding)
     return y, (x, y)
 
 
-def _backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array]:
+def _backward(padding: int, residuals: tuple[Array, Array], gradient: Array) -> tuple[Array]:
     x, y = residuals
     b, h, w, c = x.shape
     oh, ow = y.shape[1:3]
@@ -56,7 +83,7 @@ def _backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array]:
     # Row 2o + i of the padded image is row o + i // 2 of phase i % 2: four quarter-size sums, woven together at the end,
     # touch far less memory than nine scatters into the whole image.
     phases: dict[tuple[int, int], Array] = {}
-    for position, element in enumerate(_slices(x)):
+    for position, element in enumerate(_slices(x, padding)):
         i, j = divmod(position, _WINDOW)
         first = (element == y) & ~taken
         taken = taken | first
@@ -66,7 +93,7 @@ def _backward(residuals: tuple[Array, Array], gradient: Array) -> tuple[Array]:
         phases[phase] = phases[phase] + part if phase in phases else part
     rows = [jnp.stack([phases[i, 0], phases[i, 1]], axis=3).reshape(b, oh + 1, 2 * (ow + 1), c) for i in (0, 1)]
     woven = jnp.stack(rows, axis=2).reshape(b, 2 * (oh + 1), 2 * (ow + 1), c)
-    return (woven[:, 1 : h + 1, 1 : w + 1],)
+    return (woven[:, padding : h + padding, padding : w + padding],)
 
 
 max_pool_slices.defvjp(_forward, _backward)

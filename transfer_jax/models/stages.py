@@ -1,21 +1,39 @@
 """The one table of stages: freezing, transfusion, analysis and plots all cut a network at the same places.
 
-A stage is an ordered group of top-level modules of a network. Its batch norms belong to it. What follows the last stage is
-the head, which is no stage of its own: its size belongs to the task, not to the network.
+A stage is an ordered group of top-level modules of a network. Its batch norms belong to it. What follows the last stage (and
+Inception's auxiliary head) is no stage: its size belongs to the task, not to the network.
 """
 
+import functools
 from collections.abc import Mapping
+from typing import Any
 
 from transfer_jax.core.errors import ConfigError
 from transfer_jax.core.names import nearest
 
 HEAD = "head"
+HEADS = (HEAD, "aux_head")
 _RESNET: Mapping[str, tuple[str, ...]] = {
     "conv1": ("conv1", "bn1"),
     "block1": ("block1",),
     "block2": ("block2",),
     "block3": ("block3",),
     "block4": ("block4",),
+}
+_DENSENET: Mapping[str, tuple[str, ...]] = {
+    "conv1": ("conv1", "bn1"),
+    "block1": ("block1",),
+    "block2": ("transition1", "block2"),
+    "block3": ("transition2", "block3"),
+    "block4": ("transition3", "block4"),
+    "norm5": ("norm5",),
+}
+_INCEPTION: Mapping[str, tuple[str, ...]] = {
+    "conv1": ("conv1a",),
+    "conv4": ("conv2a", "conv2b", "conv3b", "conv4a"),
+    "mixed5": ("mixed5b", "mixed5c", "mixed5d"),
+    "mixed6": ("mixed6a", "mixed6b", "mixed6c", "mixed6d", "mixed6e"),
+    "mixed7": ("mixed7a", "mixed7b", "mixed7c"),
 }
 
 
@@ -27,6 +45,11 @@ _TABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "resnet18": _RESNET,
     "resnet34": _RESNET,
     "resnet50": _RESNET,
+    "resnet101": _RESNET,
+    "resnet152": _RESNET,
+    "resnet50_slim": _RESNET,
+    "inception_v3": _INCEPTION,
+    "densenet121": _DENSENET,
     "cbr_larget": _cbr(5),
     "cbr_largew": _cbr(4),
     "cbr_small": _cbr(4),
@@ -52,7 +75,7 @@ def table_of(params: Mapping[str, object]) -> Mapping[str, tuple[str, ...]]:
     Raises:
       ConfigError: no table holds exactly these modules.
     """
-    modules = set(params) - {HEAD}
+    modules = set(params) - set(HEADS)
     for table in _TABLES.values():
         if modules == {module for group in table.values() for module in group}:
             return table
@@ -69,3 +92,23 @@ def upto(table: Mapping[str, tuple[str, ...]], stage: str) -> tuple[str, ...]:
     if stage not in stages:
         raise ConfigError(f"this network has no stage {stage!r}: {nearest(stage, stages)}")
     return stages[: stages.index(stage) + 1]
+
+
+def stem(params: Mapping[str, Any]) -> tuple[str, ...]:
+    """The path in `params` to the kernel of the first convolution, [kh, kw, c, d]."""
+    module = next(iter(next(iter(table_of(params).values()))))
+    return (module, "kernel") if "kernel" in params[module] else (module, "conv", "kernel")
+
+
+def first_kernel(params: Mapping[str, Any]) -> Any:
+    """The kernel of the first convolution, [kh, kw, c, d]."""
+    return functools.reduce(lambda tree, key: tree[key], stem(params), params)
+
+
+def with_first_kernel(variables: Mapping[str, Any], kernel: Any) -> Any:
+    """`variables` with another kernel in the first convolution."""
+
+    def replace(tree: Any, path: tuple[str, ...]) -> Any:
+        return {**tree, path[0]: replace(tree[path[0]], path[1:])} if path else kernel
+
+    return {**variables, "params": replace(variables["params"], stem(variables["params"]))}

@@ -11,6 +11,7 @@ import numpy as np
 from clu import parameter_overview
 from jax.sharding import Mesh
 
+from transfer_jax import models
 from transfer_jax.analysis import filters
 from transfer_jax.core import mesh as meshes
 from transfer_jax.data.spec import Task
@@ -21,8 +22,6 @@ from transfer_jax.train.progress import Progress
 from transfer_jax.train.state import Member
 from transfer_jax.train.step import Predict
 from transfer_jax.train.tensorboard import Writer
-
-FIRST_LAYER = "conv1"
 
 
 class Assessment:
@@ -66,10 +65,10 @@ class Assessment:
             self.history.append({"member": name, "step": done, **report, **averages})
             if name in self._boards:
                 self._boards[name].scalars(done, report | averages)
-                self._boards[name].image(done, f"filters/{FIRST_LAYER}", filters.grid(first_filters(members[name].variables)))
+                self._boards[name].image(done, "filters/first_layer", filters.grid(first_filters(members[name].variables)))
         self._progress.note(f"AUC {np.mean([report['auc'] for report in reports.values()]):.3f}")
 
 
 def first_filters(variables: Any) -> np.ndarray:
     """The kernel of the first convolution, [k, k, c, d]."""
-    return np.asarray(variables["params"][FIRST_LAYER]["kernel"])
+    return np.asarray(models.first_kernel(variables["params"]))

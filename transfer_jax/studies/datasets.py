@@ -12,16 +12,30 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
+from transfer_jax import models
 from transfer_jax.core import mesh as meshes
 from transfer_jax.core import rng
 from transfer_jax.core.errors import ConfigError
+from transfer_jax.core.normalisation import OWN, Normalisation, named
 from transfer_jax.data import augment, phantom, pipeline, spec, writer
 from transfer_jax.data.tfrecord import RecordSource
 from transfer_jax.settings import Data
 from transfer_jax.train.evaluate import DeviceBatch
 from transfer_jax.train.loop import Group
 
-_LEAST_SIDE = 32
+
+class Needs(NamedTuple):
+    """What a network asks of its images.
+
+    Attributes:
+      network: its name.
+      channels: of its input.
+      normalisation: that its pretrained weights ask for; None where they ask for none.
+    """
+
+    network: str
+    channels: int
+    normalisation: Normalisation | None = None
 
 
 class Opened(NamedTuple):
@@ -32,39 +46,57 @@ class Opened(NamedTuple):
     train: RecordSource
     val: RecordSource
     augmentation: augment.Augmentation
+    normalisation: Normalisation
+    channels: int
+
+    def images(self, raw: jax.Array) -> jax.Array:
+        """Images of the set, uint8, as the network takes them."""
+        return augment.normalise(raw, self.normalisation, self.channels)
 
 
-def open_data(data: Data, workdir: Path, seed: int) -> Opened:
+def open_data(data: Data, needs: Needs, workdir: Path, seed: int) -> Opened:
     """Opens the data of a study; a phantom is first written to `workdir/data`, once.
 
     Raises:
       DataError: the folder is missing or damaged.
-      ConfigError: the task does not fit the data.
+      ConfigError: the task does not fit the data, or the network does not.
     """
-    return _open(Path(data.path) if data.path is not None else _phantom(data, workdir / "data", seed), data)
+    return _open(Path(data.path) if data.path is not None else _phantom(data, workdir / "data", seed), data, needs)
 
 
-def check(data: Data, batch_size: int) -> None:
+def check(data: Data, needs: Needs, batch_size: int) -> None:
     """Raises what opening and reading the data would raise, as far as that can be known without writing anything."""
     if data.path is not None:
-        pipeline.check_batch(data.path, len(_open(Path(data.path), data).train), batch_size)
+        pipeline.check_batch(data.path, len(_open(Path(data.path), data, needs).train), batch_size)
     elif data.phantom is not None and data.size is not None and data.train is not None:
-        _check_side(data.phantom, data.size, data.size)
+        _check_images(data.phantom, needs, (data.size, data.size, phantom.channels(data.phantom)))
         spec.make_task(data.phantom, phantom.label_values(data.phantom), data.task, data.labels, data.threshold)
         pipeline.check_batch(data.phantom, data.train, batch_size)
 
 
-def _check_side(name: str, height: int, width: int) -> None:
-    if min(height, width) < _LEAST_SIDE:
-        raise ConfigError(f"images of {name} are {height} x {width} pixels; networks need at least {_LEAST_SIDE}")
+def _check_images(name: str, needs: Needs, shape: tuple[int, int, int]) -> None:
+    height, width, channels = shape
+    least = models.least_side(needs.network)
+    if min(height, width) < least:
+        raise ConfigError(f"images of {name} are {height} x {width} pixels; {needs.network} needs at least {least}")
+    if channels > needs.channels:
+        raise ConfigError(f"images of {name} have {channels} channels: config.network_options.channels=1 is for grey images")
 
 
-def _open(folder: Path, data: Data) -> Opened:
+def _open(folder: Path, data: Data, needs: Needs) -> Opened:
     manifest = spec.Manifest.read(folder)
-    _check_side(str(folder), manifest.height, manifest.width)
+    _check_images(str(folder), needs, (manifest.height, manifest.width, manifest.channels))
     task = spec.make_task(manifest.name, manifest.values(), data.task, data.labels, data.threshold)
     train, val = (pipeline.open_split(folder, manifest, split) for split in ("train", "val"))
-    return Opened(manifest, task, train, val, augment.Augmentation(data.flip, data.shift))
+    return Opened(manifest, task, train, val, augment.Augmentation(data.flip, data.shift), _normalisation(data, needs, manifest), needs.channels)
+
+
+def _normalisation(data: Data, needs: Needs, manifest: spec.Manifest) -> Normalisation:
+    """What the settings say; else what the weights ask for; else the set's own."""
+    if data.normalisation is not None:
+        return manifest.normalisation() if data.normalisation == OWN else named(data.normalisation)
+    asked = needs.normalisation
+    return manifest.normalisation() if asked is None or asked.name == OWN else asked
 
 
 def _phantom(data: Data, parent: Path, seed: int) -> Path:
@@ -98,7 +130,7 @@ def _prepare(opened: Opened, key: jax.Array, mesh: Mesh) -> Callable[[Any, int],
     @functools.partial(jax.jit, out_shardings=meshes.batched(mesh))
     def images(raw: jax.Array, key: jax.Array, step: jax.Array) -> jax.Array:
         changed = augment.augment(jax.random.fold_in(key, step), raw, opened.augmentation)
-        return augment.normalise(changed, opened.manifest.mean, opened.manifest.std)
+        return opened.images(changed)
 
     key = rng.stream(key, "augment")
 
@@ -120,7 +152,7 @@ class Validation:
 
         @functools.partial(jax.jit, out_shardings=meshes.batched(mesh))
         def images(raw: jax.Array) -> jax.Array:
-            return augment.normalise(raw, opened.manifest.mean, opened.manifest.std)
+            return opened.images(raw)
 
         self._images = images
 

@@ -7,13 +7,14 @@ from typing import NamedTuple
 import jax
 from jax.sharding import Mesh
 
-from transfer_jax import weights
+from transfer_jax import settings, weights
 from transfer_jax.core import files, platform
 from transfer_jax.core import mesh as meshes
-from transfer_jax.settings import Study
-from transfer_jax.studies import assessment, datasets, figures, grid, report, results, session, sources, tables, workdir
+from transfer_jax.settings import NetworkOptions, Study
+from transfer_jax.studies import assessment, cards, datasets, figures, grid, report, results, session, sources, tables, workdir
 from transfer_jax.studies.datasets import Opened
 from transfer_jax.studies.results import History
+from transfer_jax.studies.sources import Pretrained
 
 
 class Done(NamedTuple):
@@ -33,34 +34,37 @@ def run(study: Study, folder: str | Path) -> Done:
     """
     folder, start = Path(folder), time.monotonic()
     mesh = meshes.create(study.devices)
-    _check(study, mesh)
+    found = sources.from_file(study)
+    _check(study, found, mesh)
     workdir.claim(folder, study)
-    opened = datasets.open_data(study.data, folder, study.seed)
-    source, source_history = sources.obtain(study, folder, mesh)
-    plans = grid.plans(study, opened, source)
-    outcome = session.train("study", folder, study.network, opened, study.recipe, plans, seed=study.seed, mesh=mesh)
+    opened = datasets.open_data(study.data, sources.needs(study, found), folder, study.seed)
+    source = found or sources.obtain(study, folder, mesh)
+    plans = grid.plans(study, opened, source.variables)
+    module = settings.network(study, opened.task.num_outputs)
+    outcome = session.train("study", folder, module, opened, study.recipe, plans, seed=study.seed, mesh=mesh)
     if jax.process_index() == 0:
-        for name, variables in outcome.variables.items():
-            weights.save(folder / "weights" / name, variables)
+        for plan in plans:
+            card = cards.card(study, opened, plan.facts, outcome.history, plan.name)
+            weights.save(folder / "weights" / plan.name, outcome.variables[plan.name], card)
         before = {plan.name: assessment.first_filters(plan.variables) for plan in plans}
         after = {name: assessment.first_filters(variables) for name, variables in outcome.variables.items()}
-        _write(study, folder, opened, outcome.history, source_history, (before, after), time.monotonic() - start)
+        _write(study, folder, opened, outcome.history, source, (before, after), time.monotonic() - start)
     rows = results.summaries(study, results.rows(study, outcome.history))
     return Done(folder / "report.html", folder, tables.plain(rows, study.threshold_auc))
 
 
-def _check(study: Study, mesh: Mesh) -> None:
+def _check(study: Study, found: Pretrained | None, mesh: Mesh) -> None:
     """Finds what can be found wrong before anything is written and hours are spent."""
     for where, data, recipe in (("data", study.data, study.recipe), ("source.data", study.source.data, study.source.recipe)):
         if data is not None and recipe is not None:
             meshes.check_batch(mesh, recipe.batch_size, f"config.{where.replace('data', 'recipe')}.batch_size")
             session.optimizer_of(recipe)
-            datasets.check(data, recipe.batch_size)
-    if study.source.path is not None:
-        weights.load(study.source.path, study.network)
+            datasets.check(data, sources.needs(study, found), recipe.batch_size)
+    if found is not None:
+        grid.check(study, found.variables)
 
 
-def _write(study: Study, folder: Path, opened: Opened, history: History, source_history: History, kernels: tuple[dict, dict], seconds: float) -> None:
+def _write(study: Study, folder: Path, opened: Opened, history: History, source: Pretrained, kernels: tuple[dict, dict], seconds: float) -> None:
     rows = results.rows(study, history)
     summaries = results.summaries(study, rows)
     head = tuple(h.format(threshold=study.threshold_auc) for h in tables.HEADER)
@@ -81,7 +85,7 @@ def _write(study: Study, folder: Path, opened: Opened, history: History, source_
     files.write(folder / "results.csv", results.to_csv(rows))
     files.write(folder / "history.csv", results.to_csv(history))
     lead = f"{study.network} on {opened.manifest.name}: {len(study.arms)} initialisations, {study.repeats} repeats each."
-    files.write(folder / "report.html", report.page(study.name, lead, _facts(study, opened, source_history, seconds), sections))
+    files.write(folder / "report.html", report.page(study.name, lead, _facts(study, opened, source, seconds), sections))
 
 
 def _table_note(study: Study, opened: Opened) -> str:
@@ -92,25 +96,33 @@ def _table_note(study: Study, opened: Opened) -> str:
     )
 
 
-def _facts(study: Study, opened: Opened, source_history: History, seconds: float) -> dict[str, str]:
+def _facts(study: Study, opened: Opened, source: Pretrained, seconds: float) -> dict[str, str]:
     task, recipe = opened.task, study.recipe
     goal = f"{task.kind}: {', '.join(task.labels)}" + (f" >= {task.threshold}" if task.kind == "binary" else "")
+    options = [f"{name}={value}" for name, value in vars(study.network_options).items() if value != getattr(NetworkOptions(), name)]
+    n = opened.normalisation
     facts = {
-        "Network": study.network,
+        "Network": ", ".join([study.network, *options]),
         "Target": f"{opened.manifest.name}, {goal}; {len(opened.train)} training and {len(opened.val)} validation images of "
         f"{opened.manifest.height} x {opened.manifest.width} x {opened.manifest.channels}",
         "Training": f"{recipe.steps} steps of {recipe.batch_size} images, {recipe.optimizer}, learning rate {recipe.learning_rate:g} "
         f"({recipe.schedule}), weight decay {recipe.weight_decay:g}",
     }
-    if source_history:
+    facts["Normalisation"] = (
+        f"{n.name}: mean {', '.join(f'{v:.4g}' for v in n.mean)}; std {', '.join(f'{v:.4g}' for v in n.std)}{'; blue, green, red' if n.bgr else ''}"
+    )
+    if source.history:
         assert study.source.data is not None and study.source.recipe is not None
         data = study.source.data
         facts["Source"] = (
             f"the same network trained {study.source.recipe.steps} steps on {data.phantom or Path(data.path or '').name} "
-            f"({data.task}: {', '.join(data.labels)}), AUC {source_history[-1]['auc']:.3f}"
+            f"({data.task}: {', '.join(data.labels)}), AUC {source.history[-1]['auc']:.3f}"
         )
-    elif study.source.path:
-        facts["Source"] = f"weights in {study.source.path}"
+    elif source.card is not None:
+        card = source.card
+        facts["Source"] = (
+            f"{study.source.path} ({card.network}, layout {card.layout}; its normalisation: {card.normalisation.name}, {card.normalisation_from})"
+        )
     facts["Seeds"] = f"{study.seed}, repeats 0 to {study.repeats - 1}"
     facts["Machine"] = ", ".join(f"{value}" if key == "hardware" else f"{key} {value}" for key, value in platform.describe().items())
     facts["Time"] = f"{seconds:.0f} s in this run of the program (a resumed study took longer in all); {time.strftime('%Y-%m-%d')}"

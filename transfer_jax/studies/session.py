@@ -11,7 +11,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
-from transfer_jax import models, optim
+from transfer_jax import optim
 from transfer_jax.core.errors import Interrupted
 from transfer_jax.metrics.training import TrainMetrics
 from transfer_jax.optim import schedules
@@ -63,13 +63,13 @@ class Outcome:
     history: list[dict[str, Any]]
 
 
-def train(label: str, folder: Path, network: str, opened: Opened, recipe: Recipe, plans: list[Plan], *, seed: int, mesh: Mesh) -> Outcome:
+def train(label: str, folder: Path, module: Any, opened: Opened, recipe: Recipe, plans: list[Plan], *, seed: int, mesh: Mesh) -> Outcome:
     """Trains all members, or goes on where an earlier run in `folder` stopped.
 
     Args:
       label: what this is, for the progress.
       folder: gets `checkpoints` and `tensorboard`.
-      network: its name.
+      module: the network.
       opened: the data.
       recipe: how.
       plans: the members.
@@ -81,7 +81,6 @@ def train(label: str, folder: Path, network: str, opened: Opened, recipe: Recipe
       CheckpointError: there are checkpoints and none can be read.
     """
     goal = objective.classify(opened.task.kind)
-    module = models.create(network, opened.task.num_outputs)
     optimizer = optimizer_of(recipe)
     members = {
         plan.name: state.create(plan.variables, plan.key, optim.hyper(plan.learning_rate, plan.weight_decay), optimizer, TrainMetrics, mesh)

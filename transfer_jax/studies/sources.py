@@ -1,57 +1,107 @@
 """A study's source: pretrained variables, from a file or from a training of its own."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from jax.sharding import Mesh
 
-from transfer_jax import models, weights
+from transfer_jax import settings, weights
 from transfer_jax.core import rng
+from transfer_jax.core.errors import CheckpointError
 from transfer_jax.settings import Recipe, Study
-from transfer_jax.studies import datasets, session
+from transfer_jax.studies import cards, datasets, session
 from transfer_jax.studies.results import History
+from transfer_jax.weights import Card
 
 NAME = "source"
 
 
-def obtain(study: Study, workdir: Path, mesh: Mesh) -> tuple[Any, History]:
-    """The source's variables (None for kind "none") and the history of its training (empty where there was none).
+class Pretrained(NamedTuple):
+    """What arms begin from.
+
+    Attributes:
+      variables: without a head where they come from a file; None for a study without a source.
+      card: of a file; None otherwise.
+      history: of the source's own training.
+    """
+
+    variables: Any
+    card: Card | None
+    history: History
+
+
+def from_file(study: Study) -> Pretrained | None:
+    """The weights of a source of kind "weights", None for other kinds.
 
     Raises:
-      CheckpointError: saved weights are missing or of another network.
+      CheckpointError: the file is missing, damaged or dangerous, of another network or layout.
+    """
+    source, wanted = study.source, study.network_options
+    if source.kind != "weights":
+        return None
+    assert source.path is not None
+    shapes: dict[str, Any] = {"widths": wanted.widths} if wanted.widths and source.network is None else {}
+    loaded = weights.read(
+        source.path,
+        study.network if source.network is None else source.network,
+        head=False,
+        channels=wanted.channels,
+        cast=bool(source.cast),
+        normalisation=source.normalisation,
+        **shapes,
+    )
+    if loaded.card.layout != wanted.layout:
+        raise CheckpointError(
+            f"{source.path} holds weights of the layout {loaded.card.layout!r}, the study's network has {wanted.layout!r}: "
+            f"set config.network_options.layout={loaded.card.layout}"
+        )
+    return Pretrained(loaded.variables, loaded.card, [])
+
+
+def needs(study: Study, found: Pretrained | None) -> datasets.Needs:
+    """What the study's network asks of its images."""
+    asked = found.card.normalisation if found is not None and found.card is not None else None
+    return datasets.Needs(study.network, study.network_options.channels, asked)
+
+
+def obtain(study: Study, workdir: Path, mesh: Mesh) -> Pretrained:
+    """Trains a source of kind "train", or goes on where that stopped.
+
+    Raises:
       DataError: the source's data are missing or damaged.
       Interrupted: the user stopped its training; it is saved.
     """
     if study.source.kind == "none":
-        return None, []
-    if study.source.kind == "weights":
-        assert study.source.path is not None
-        return weights.load(study.source.path, study.network), []
+        return Pretrained(None, None, [])
     assert study.source.data is not None and study.source.recipe is not None
-    opened = datasets.open_data(study.source.data, workdir, study.seed)
+    recipe = study.source.recipe
+    opened = datasets.open_data(study.source.data, needs(study, None), workdir, study.seed)
     key = rng.stream(jax.random.key(study.seed), NAME)
     plan = session.Plan(
         name=NAME,
         repeat=0,
-        variables=initial(study.network, opened, rng.stream(key, "init")),
+        variables=initial(study, opened, rng.stream(key, "init")),
         key=rng.stream(key, "train"),
-        learning_rate=study.source.recipe.learning_rate,
-        weight_decay=study.source.recipe.weight_decay,
-        facts=facts(study.network, opened, study.source.recipe),
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        facts=facts(study.network, opened, recipe),
     )
     # One seed more than the targets', so that a source and a target on the same images do not share their order.
-    outcome = session.train("source", workdir / NAME, study.network, opened, study.source.recipe, [plan], seed=study.seed + 1, mesh=mesh)
+    module = settings.network(study, opened.task.num_outputs)
+    outcome = session.train("source", workdir / NAME, module, opened, recipe, [plan], seed=study.seed + 1, mesh=mesh)
     variables = outcome.variables[NAME]
     if jax.process_index() == 0:
-        weights.save(workdir / NAME / "weights", variables)
-    return variables, outcome.history
+        weights.save(workdir / NAME / "weights", variables, cards.card(study, opened, plan.facts, outcome.history, NAME))
+    return Pretrained(variables, None, outcome.history)
 
 
-def initial(network: str, opened: datasets.Opened, key: jax.Array) -> Any:
+def initial(study: Study, opened: datasets.Opened, key: jax.Array) -> Any:
     """Freshly drawn variables of the network with a head for the task."""
-    module = models.create(network, opened.task.num_outputs)
-    images = jax.ShapeDtypeStruct((1, opened.manifest.height, opened.manifest.width, 3), "float32")
+    module = settings.network(study, opened.task.num_outputs)
+    images = jax.ShapeDtypeStruct((1, opened.manifest.height, opened.manifest.width, opened.channels), "float32")
     return jax.jit(lambda k: module.init(k, jax.numpy.zeros(images.shape, images.dtype), train=False))(key)
 
 

@@ -1,7 +1,8 @@
-"""`python -m transfer_jax.tools.bench step`: how fast, beside what else, on this machine.
+"""`python -m transfer_jax.tools.bench step|networks`: how fast, beside what else, on this machine.
 
 `step` times one CBR training step (float32, Adam) of this package and of PyTorch. Every contestant runs in a process of its
-own, as its user would run it, round by round in turn, so that a noisy machine is noisy for all of them. Needs the extra `bench`.
+own, as its user would run it, round by round in turn, so that a noisy machine is noisy for all of them. Needs the extra `peers`.
+`networks` gives the parameters, the FLOPs, and the time of a forward pass and of a training step of every network.
 """
 
 import argparse
@@ -35,6 +36,11 @@ def _parser() -> argparse.ArgumentParser:
     step.add_argument("--repeats", type=int, default=20, help="steps a round (default: %(default)s)")
     step.add_argument("--rounds", type=int, default=3, help="rounds of all contestants (default: %(default)s)")
     step.add_argument("--contestant", choices=tuple(_CONTESTANTS), help="time this one here and print its seconds as JSON")
+    table = actions.add_parser("networks", help="what every network costs")
+    table.add_argument("--batch", type=int, default=8, help="images per step (default: %(default)s)")
+    table.add_argument("--size", type=int, default=224, help="pixels of both sides (default: %(default)s)")
+    table.add_argument("--repeats", type=int, default=3, help="passes measured (default: %(default)s)")
+    table.add_argument("--only", default="", help="networks, separated by commas (default: all)")
     return parser
 
 
@@ -93,7 +99,7 @@ def _all(args: argparse.Namespace) -> None:
             if done.returncode:
                 last = done.stderr.strip().splitlines()[-1]
                 hint = (
-                    "install it with: python -m pip install -e '.[bench]'" if "No module named 'torch'" in last else "run it alone with --contestant"
+                    "install it with: python -m pip install -e '.[peers]'" if "No module named 'torch'" in last else "run it alone with --contestant"
                 )
                 raise UserError(f"{name} failed: {last}; {hint}")
             seconds[name] += json.loads(done.stdout.splitlines()[-1])
@@ -103,10 +109,27 @@ def _all(args: argparse.Namespace) -> None:
         print(f"{name:36} {1e3 * value:8.1f} ms  {value / medians[_OURS]:5.2f} x ours   {_CONTESTANTS[name]}")
 
 
+def _networks(args: argparse.Namespace) -> None:
+    from transfer_jax import models
+    from transfer_jax.tools import networks
+
+    platform.keep_large_buffers()
+    names = args.only.split(",") if args.only else models.names()
+    chosen = [(name, layout) for name in names for layout in models.layouts(name)]
+    print(f"1000 outputs, batch {args.batch}, {args.size} px, float32, Adam; medians of {args.repeats}; {platform.describe()}\n")
+    print("| network | layout | parameters | GFLOPs per image | forward, s | training step, s |\n| --- | --- | --- | --- | --- | --- |")
+    for name, layout in chosen:
+        cost = networks.measure(name, layout, outputs=1000, batch=args.batch, size=args.size, repeats=args.repeats)
+        flops = 2e-9 * cost.multiply_adds
+        print(f"| {name} | {layout} | {cost.parameters:,} | {flops:.2f} | {cost.forward:.2f} | {cost.train_step:.2f} |", flush=True)
+
+
 def main() -> None:
     """Runs the benchmark that the arguments describe."""
     args = _parser().parse_args()
-    if args.contestant:
+    if args.action == "networks":
+        _networks(args)
+    elif args.contestant:
         print(json.dumps(_contestant(args)))
     else:
         _all(args)

@@ -7,6 +7,8 @@ from jaxtyping import Array, Bool, Float
 
 from transfer_jax.losses import classification
 
+# Share of an auxiliary head's loss (Inception-v3), as in TF-slim's and torchvision's training programs.
+AUXILIARY = 0.4
 PerTarget = Callable[[Float[Array, "b k"], Float[Array, "b t"]], Float[Array, "b t"]]
 
 

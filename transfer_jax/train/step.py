@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float
 from transfer_jax.core import mesh as meshes
 from transfer_jax.core import rng
 from transfer_jax.optim.build import Optimizer
-from transfer_jax.train.objective import Objective, masked_mean
+from transfer_jax.train.objective import AUXILIARY, Objective, masked_mean
 from transfer_jax.train.state import Member
 
 TrainStep = Callable[[Member, Array, Array, Array], Member]
@@ -42,13 +42,17 @@ Predict = Callable[[Any, Array, Array, Array], Prediction]
 def make_train_step(module: nn.Module, objective: Objective, optimizer: Optimizer, mesh: Mesh) -> TrainStep:
     """The jitted function (member, images [b, h, w, 3], targets [b, t], mask [b, t]) -> member; the old member's buffers are reused."""
 
-    def step(member: Member, images: Float[Array, "b h w 3"], targets: Float[Array, "b t"], mask: Bool[Array, "b t"]) -> Member:
+    def step(member: Member, images: Float[Array, "b h w c"], targets: Float[Array, "b t"], mask: Bool[Array, "b t"]) -> Member:
         dropout = rng.stream(jax.random.fold_in(member.key, member.step), "dropout")
 
         def loss(params: Any) -> tuple[Array, tuple[Any, Array]]:
             variables = {"params": params, "batch_stats": member.batch_stats}
-            (logits, _), changed = module.apply(variables, images, train=True, mutable=["batch_stats"], rngs={"dropout": dropout})
-            return masked_mean(objective.loss(logits, targets), mask), (changed["batch_stats"], logits)
+            mutable = ["batch_stats", "auxiliary"]
+            (logits, _), changed = module.apply(variables, images, train=True, mutable=mutable, rngs={"dropout": dropout})
+            value = masked_mean(objective.loss(logits, targets), mask)
+            for auxiliary in jax.tree.leaves(changed.get("auxiliary", {})):
+                value += AUXILIARY * masked_mean(objective.loss(auxiliary, targets), mask)
+            return value, (changed["batch_stats"], logits)
 
         (value, (batch_stats, logits)), gradients = jax.value_and_grad(loss, has_aux=True)(member.params)
         params, optimizer_state = optimizer.update(gradients, member.optimizer_state, member.params, member.step, member.hyper)

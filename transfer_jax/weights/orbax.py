@@ -1,5 +1,7 @@
-"""Variables of a network as an Orbax folder, checked against the network when they come back."""
+"""Variables of a network as an Orbax folder with their card, checked against the network when they come back."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,47 +13,87 @@ import orbax.checkpoint as ocp
 from transfer_jax import models
 from transfer_jax.core import files
 from transfer_jax.core.errors import CheckpointError
+from transfer_jax.weights import fit, naming
+from transfer_jax.weights.card import Card
+
+VARIABLES, CARD = "variables", "card.json"
 
 
-def save(path: str | Path, variables: Any) -> None:
+def save(path: str | Path, variables: Any, card: Card | None = None) -> None:
     """Writes `{"params": ..., "batch_stats": ...}` to the folder `path`; one that is there already is left as it is."""
     path = Path(path).absolute()
     if path.exists():
         return
     host = jax.tree.map(np.asarray, {"params": variables["params"], "batch_stats": variables["batch_stats"]})
-    with files.directory(path) as folder, ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save(folder / "variables", host)
+    with files.directory(path) as folder:
+        with ocp.StandardCheckpointer() as checkpointer:
+            checkpointer.save(folder / VARIABLES, host)
+        if card is not None:
+            files.write(folder / CARD, json.dumps(card.to_json(), indent=2) + "\n")
 
 
-def load(path: str | Path, name: str) -> Any:
-    """The variables of the network `name` from a folder that `save` wrote.
+def card(folder: Path) -> Card | None:
+    """The card in a folder that `save` wrote, None where there is none.
 
-    Strict: every tensor of the network is there with its shape, and nothing else. The head keeps the file's own size.
+    Raises:
+      CheckpointError: it is damaged.
+    """
+    path = folder / CARD
+    if not path.is_file():
+        return None
+    try:
+        value = json.loads(path.read_text())
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not JSON ({error}): take it away, or save the weights again") from error
+    return Card.from_json(value, str(path))
+
+
+def load(path: str | Path, name: str, options: Mapping[str, Any]) -> tuple[Any, str]:
+    """The variables of the network `name` from a folder that `save` wrote, and their layout.
+
+    Strict: every tensor of the network is there with its shape, and nothing else. The head is the folder's own.
+
+    Args:
+      path: the folder.
+      name: of the network.
+      options: of `models.create`, that change shapes.
 
     Raises:
       CheckpointError: no such folder, not an Orbax folder, or one line that lists every missing, extra and misshapen tensor.
     """
     path = Path(path).absolute()
-    folder = path / "variables"
+    folder = path / VARIABLES
     if not folder.is_dir():
         raise CheckpointError(f"{path} holds no saved weights (no folder 'variables' in it): give the folder 'weights' of a finished run's member")
     try:
         with ocp.StandardCheckpointer() as checkpointer:
             found = checkpointer.restore(folder)
-        head = found["params"][models.HEAD]["kernel"]
-        outputs = int(head.shape[-1])
+        have = _shapes(found)
+        channels = have["params/" + "/".join(models.stem(found["params"]))][2]
     except Exception as error:  # Orbax, tensorstore and a foreign tree raise many kinds; all mean the same to the user
         raise CheckpointError(f"{path} cannot be read as weights of {name}: {str(error).splitlines()[0]}") from error
-    module = models.create(name, outputs)
-    wanted = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)), train=False))
-    have, want = _shapes(found), _shapes(wanted)
+    known = card(path)
+    options = {**(known.options if known is not None and known.network == name else {}), **options}
+    layouts = models.layouts(name)
+    if known is not None and known.layout in layouts:
+        layouts = (known.layout,)
+    problems = {layout: _problems(have, found, name, layout, channels, options) for layout in layouts}
+    for layout, listed in problems.items():
+        if not listed:
+            return jax.tree.map(jnp.asarray, found), layout
+    raise CheckpointError(f"{path} does not fit {name}: {'; '.join(sorted(problems[layouts[0]]))}")
+
+
+def _problems(have: dict[str, tuple[int, ...]], found: Any, name: str, layout: str, channels: int, options: Mapping[str, Any]) -> list[str]:
+    shapes = fit.template(name, 1, layout, channels, **options)
+    for collection, tree in shapes.items():
+        # The head belongs to the task: whatever it is, it is taken.
+        shapes[collection] = {m: t for m, t in tree.items() if m not in models.HEADS}
+        shapes[collection] |= {m: t for m, t in found[collection].items() if m in models.HEADS}
+    want = _shapes(shapes)
     problems = [f"missing {k}" for k in want.keys() - have.keys()] + [f"extra {k}" for k in have.keys() - want.keys()]
-    problems += [f"{k} has shape {have[k]}, not {want[k]}" for k in have.keys() & want.keys() if have[k] != want[k]]
-    if problems:
-        raise CheckpointError(f"{path} does not fit {name}: {'; '.join(sorted(problems))}")
-    return jax.tree.map(jnp.asarray, found)
+    return problems + [f"{k} has shape {have[k]}, not {want[k]}" for k in have.keys() & want.keys() if have[k] != want[k]]
 
 
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {"/".join(str(p.key) for p in path): tuple(leaf.shape) for path, leaf in leaves}
+    return {"/".join(path): tuple(leaf.shape) for path, leaf in naming.flat(tree).items()}

@@ -1,0 +1,60 @@
+import subprocess
+import sys
+
+import pytest
+from golden import reference
+
+from transfer_jax import weights
+from transfer_jax.weights import formats
+
+
+def convert(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "transfer_jax.tools.convert_weights", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "resnet18.safetensors"
+    formats.write_safetensors(path, reference.tensors(reference.read("torchvision/resnet18")), {})
+    return path
+
+
+def test_there_and_back(file, tmp_path):
+    done = convert(file, "resnet18", "--to=orbax", f"--out={tmp_path / 'orbax'}", "--normalisation=caffe")
+    assert done.returncode == 0, done.stderr
+    assert "resnet18: 11,689,512 parameters, with a head, layout torchvision; normalisation caffe (chosen by the user)" in done.stdout
+    done = convert(tmp_path / "orbax", "resnet18", f"--out={tmp_path / 'hub'}")
+    assert done.returncode == 0, done.stderr
+    a, b = (formats.read(path).tensors for path in (file, tmp_path / "hub/model.safetensors"))
+    assert all((a[name] == b[name]).all() for name in a)
+    assert weights.read(tmp_path / "hub", "resnet18").card.normalisation.name == "caffe"
+    done = convert(file, "resnet18", f"--out={tmp_path / 'grey.safetensors'}", "--drop-head", "--channels=1")
+    assert "without a head" in done.stdout
+    assert "fc.weight" not in formats.read(tmp_path / "grey.safetensors").tensors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.pth", "resnet18"], "nowhere.pth does not exist"),
+        (["FILE", "resnet50"], "does not fit resnet50"),
+        (["FILE", "resnet19"], "unknown network 'resnet19'"),
+        (["FILE", "resnet18", "--to=keras"], "resnet18 has no layout 'keras'"),
+        (["FILE", "cbr_tiny", "--widths=1,x"], "--widths=1,x must be whole numbers"),
+        (["FILE", "resnet18", "--layout=tf"], "invalid choice: 'tf'"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(file, tmp_path, arguments, message):
+    done = convert(*[file if a == "FILE" else a for a in arguments], f"--out={tmp_path / 'out'}")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_there_is_not_overwritten(file, tmp_path):
+    (tmp_path / "out").mkdir()
+    done = convert(file, "resnet18", f"--out={tmp_path / 'out'}")
+    assert (done.returncode, "exists already" in done.stderr) == (2, True)

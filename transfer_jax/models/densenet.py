@@ -1,0 +1,96 @@
+"""DenseNet-121, in torchvision's and in Keras' form, which differ in their batch norms and in where the last stage ends.
+
+Source: Huang et al. 2017; the layouts are those of torchvision and of keras.applications.
+"""
+
+import functools
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from transfer_jax.models.layers import BatchNorm, Conv, Norm
+from transfer_jax.models.network import Network, Outputs, choose_widths
+from transfer_jax.models.pooling import avg_pool, max_pool
+
+_STEM, _GROWTH, _BOTTLENECK = 64, 32, 4
+_UNITS = (6, 12, 24, 16)
+
+
+class Unit(nn.Module):
+    """Batch norm, ReLU, 1x1, batch norm, ReLU, 3x3; its 32 channels are appended to the input's."""
+
+    norm: Norm
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"], train: bool) -> Float[Array, "b h w d"]:
+        y = nn.relu(self.norm(name="bn1")(x, train))
+        y = Conv(_BOTTLENECK * _GROWTH, 1, name="conv1")(y)
+        y = nn.relu(self.norm(name="bn2")(y, train))
+        return jnp.concatenate([x, Conv(_GROWTH, 3, name="conv2")(y)], axis=-1)
+
+
+class Block(nn.Module):
+    """A stage of dense units."""
+
+    units: int
+    norm: Norm
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"], train: bool) -> Float[Array, "b h w d"]:
+        for i in range(1, self.units + 1):
+            x = Unit(self.norm, name=f"unit{i}")(x, train)
+        return x
+
+
+class Transition(nn.Module):
+    """Half the channels, half the side."""
+
+    norm: Norm
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"], train: bool) -> Float[Array, "b oh ow d"]:
+        y = nn.relu(self.norm(name="bn")(x, train))
+        return avg_pool(Conv(x.shape[-1] // 2, 1, name="conv")(y), window=2, stride=2)
+
+
+class DenseNet(Network, kw_only=True):
+    """A DenseNet. A transition belongs to the block after it, since a block's stage is its output before the transition.
+
+    Attributes:
+      keras: stage `norm5` is the activation after the last ReLU, as in Keras; otherwise before it, as torchvision's `features`.
+    """
+
+    keras: bool = False
+
+    @nn.compact
+    def __call__(self, images: Float[Array, "b h w c"], train: bool) -> Outputs:
+        x = Conv(_STEM, 7, 2, name="conv1")(images)
+        x = nn.relu(self.norm(name="bn1")(x, self.trains("conv1", train)))
+        stages = OrderedDict(conv1=x)  # a plain dict would lose its order under jit
+        x = max_pool(x)
+        for i, units in enumerate(_UNITS, start=1):
+            name = f"block{i}"
+            if i > 1:
+                x = Transition(self.norm, name=f"transition{i - 1}")(x, self.trains(name, train))
+            x = Block(units, self.norm, name=name)(x, self.trains(name, train))
+            stages[name] = x
+        x = self.norm(name="norm5")(x, self.trains("norm5", train))
+        activated = nn.relu(x)
+        stages["norm5"] = activated if self.keras else x
+        return self.head(activated, train), stages
+
+
+_NORMS: Mapping[str, Norm] = {
+    "torchvision": BatchNorm,
+    "keras": functools.partial(BatchNorm, momentum=0.99, epsilon=1.001e-5, unbiased=False),
+}
+
+
+def build(name: str, layout: str, widths: tuple[int, ...] | None, **common: Any) -> DenseNet:
+    """DenseNet-121 in the layout "torchvision" or "keras"."""
+    choose_widths(name, widths, None)
+    return DenseNet(keras=layout == "keras", **({"norm": _NORMS[layout]} | common))

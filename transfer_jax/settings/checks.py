@@ -1,0 +1,87 @@
+"""What must hold between options, and what a study's network is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transfer_jax import inits, models
+from transfer_jax.core import normalisation
+from transfer_jax.core.errors import ConfigError
+from transfer_jax.settings.sections import Data, Recipe, Study
+
+
+def network(study: Study, num_outputs: int) -> Any:
+    """The study's network, a Flax module.
+
+    Raises:
+      ConfigError: an unknown network, or options that it does not take.
+    """
+    chosen = study.network_options
+    return models.create(
+        study.network,
+        num_outputs,
+        chosen.layout,
+        widths=chosen.widths or None,
+        dropout=chosen.dropout,
+        momentum=chosen.momentum,
+        epsilon=chosen.epsilon,
+        frozen_batch_norm=chosen.frozen_batch_norm,
+    )
+
+
+def check(study: Study) -> None:
+    """Raises ConfigError where options do not go together."""
+    models.stage_names(study.network if study.source.network is None else study.source.network)
+    network(study, num_outputs=1)
+    if study.network_options.channels not in (1, 3):
+        raise ConfigError(f"config.network_options.channels={study.network_options.channels} must be 1 or 3")
+    if study.source.normalisation is not None:
+        normalisation.named(study.source.normalisation)
+    for data in (study.data, study.source.data):
+        if data is not None and data.normalisation not in (None, normalisation.OWN):
+            normalisation.named(data.normalisation)
+    if not study.arms:
+        raise ConfigError("config.arms is empty: a study needs at least one arm, e.g. --config.arms=\"('random',)\"")
+    names = [a.name for a in study.arms]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"two arms are named {name!r}: give one of them another name")
+        if not name.replace("_", "").replace("-", "").replace(".", "").isalnum():
+            raise ConfigError(f"arm name {name!r} becomes a folder: letters, digits, '_', '-' and '.' only")
+    for chosen in study.arms:
+        if chosen.upto is not None:
+            models.upto(models.stage_table(study.network), chosen.upto)
+        if study.source.kind == "none" and chosen.init in inits.NEEDS_SOURCE:
+            raise ConfigError(f"arm {chosen.name!r} begins from pretrained weights, but config.source.kind is 'none': set it to 'train' or 'weights'")
+    if study.source.kind != "none" and not any(a.init in inits.NEEDS_SOURCE for a in study.arms):
+        raise ConfigError(
+            f"config.source.kind is {study.source.kind!r}, but no arm begins from pretrained weights: set it to 'none', or add such an arm"
+        )
+    for where, data in (("data", study.data), ("source.data", study.source.data)):
+        if data is not None and data.threshold is not None and data.task != "binary":
+            raise ConfigError(
+                f"config.{where}.threshold is read by task='binary' only, not by {data.task!r}: take it out, or change config.{where}.task"
+            )
+    positive = {"repeats": study.repeats, **_numbers("recipe", study.recipe), **_numbers("data", study.data)}
+    if study.source.recipe and study.source.data:
+        positive |= _numbers("source.recipe", study.source.recipe) | _numbers("source.data", study.source.data)
+    for name, value in positive.items():
+        if value is not None and value <= 0:
+            raise ConfigError(f"config.{name}={value} must be positive")
+    not_negative: dict[str, float | None] = {"seed": study.seed}
+    for where, section in (("", study), ("source.", study.source)):
+        for name, holder in (("data.shift", section.data), ("recipe.weight_decay", section.recipe)):
+            not_negative[where + name] = getattr(holder, name.split(".")[1], None)
+    for i, chosen in enumerate(study.arms):
+        not_negative |= {f"arms[{i}].{name}": getattr(chosen, name) for name in ("learning_rate", "weight_decay")}
+    for name, value in not_negative.items():
+        if value is not None and value < 0:
+            raise ConfigError(f"config.{name}={value} must not be negative")
+    if not 0.5 < study.threshold_auc < 1:
+        raise ConfigError(f"config.threshold_auc={study.threshold_auc} must lie between 0.5 and 1")
+
+
+def _numbers(where: str, section: Data | Recipe) -> dict[str, float | None]:
+    """The options of a section that must be positive."""
+    names = ("steps", "batch_size", "learning_rate", "eval_every", "checkpoint_every", "size", "train", "val")
+    return {f"{where}.{name}": getattr(section, name) for name in names if hasattr(section, name)}

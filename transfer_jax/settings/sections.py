@@ -1,0 +1,178 @@
+"""The sections of a study's settings, as frozen dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """How the study's network is made; see `transfer_jax.models.create`.
+
+    Attributes:
+      layout: "torchvision" or "keras": the library whose weight files fit.
+      widths: channels of each block, instead of the network's own.
+      dropout: share of the features that are set to zero before the head in training.
+      channels: of the input: 3 (grey images are repeated), or 1 (pretrained stems are summed; grey images only).
+      frozen_batch_norm: batch norms use, and do not move, their running statistics in training.
+      momentum: of the batch norms, instead of the layout's.
+      epsilon: of the batch norms, instead of the layout's.
+    """
+
+    layout: str = "torchvision"
+    widths: tuple[int, ...] = ()
+    dropout: float = 0.0
+    channels: int = 3
+    frozen_batch_norm: bool = False
+    momentum: float | None = None
+    epsilon: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Data:
+    """A data set and the task made of it.
+
+    Attributes:
+      kind: "phantom" (generated) or "records" (a folder made by tools.prepare).
+      phantom: which phantom: "fundus", "chest" or "texture".
+      size: of a phantom's images, pixels.
+      train: number of a phantom's training images.
+      val: number of a phantom's validation images.
+      path: folder of the records.
+      task: "binary", "multilabel" or "multiclass".
+      labels: names of the labels to predict.
+      threshold: "binary" only: a label is positive from this value on (default 1).
+      flip: mirror training images at random.
+      shift: move training images by up to this many pixels.
+      normalisation: a name of `core.normalisation`, or "own" (mean and standard deviation of the set's own training images);
+        by default what the weights of config.source ask for where they come from a file, else "own".
+    """
+
+    kind: str = "phantom"
+    phantom: str | None = None
+    size: int | None = None
+    train: int | None = None
+    val: int | None = None
+    path: str | None = None
+    task: str = "binary"
+    labels: tuple[str, ...] = ()
+    threshold: int | None = None
+    flip: bool = False
+    shift: int = 0
+    normalisation: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a network is trained.
+
+    Attributes:
+      steps: optimiser steps.
+      batch_size: images per step, over all devices.
+      optimizer: "adam" or "sgd".
+      learning_rate: peak; an arm may have its own.
+      weight_decay: factor of the L2 term added to the gradient; an arm may have its own.
+      schedule: "constant" or "cosine" (to zero).
+      warmup: steps of linear rise before the schedule.
+      momentum: "sgd" only (default 0.9).
+      b1: "adam" only (default 0.9).
+      b2: "adam" only (default 0.999).
+      epsilon: "adam" only (default 1e-8).
+      eval_every: steps between evaluations.
+      checkpoint_every: steps between checkpoints.
+    """
+
+    steps: int = 1000
+    batch_size: int = 32
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    warmup: int = 0
+    momentum: float | None = None
+    b1: float | None = None
+    b2: float | None = None
+    epsilon: float | None = None
+    eval_every: int = 100
+    checkpoint_every: int = 500
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where pretrained weights come from.
+
+    Attributes:
+      kind: "none", "train" (pretrain the same network on `data` by `recipe` first) or "weights" (a file; see `transfer_jax.weights.read`).
+      path: of the weights: a .safetensors, .pth or .h5 file, a folder of an export or of a finished run, or hf://owner/name.
+      network: the network in the file, where it is another one than the study's (ResNet-50 for resnet50_slim).
+      normalisation: a name of `core.normalisation`, instead of what the file or its library says.
+      cast: turn float16, bfloat16 and float64 into float32.
+      data: what to pretrain on.
+      recipe: how to pretrain.
+    """
+
+    kind: str = "none"
+    path: str | None = None
+    network: str | None = None
+    normalisation: str | None = None
+    cast: bool | None = None
+    data: Data | None = None
+    recipe: Recipe | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One way to begin: an initialisation, and hyper-parameters of its own where they differ from the recipe's.
+
+    Attributes:
+      name: of the arm in tables, plots and folders.
+      init: an initialiser's name (see `transfer_jax.inits`).
+      upto: "transfusion" only: the last stage taken from the source.
+      learning_rate: instead of the recipe's.
+      weight_decay: instead of the recipe's.
+    """
+
+    name: str
+    init: str = "random"
+    upto: str | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+
+    def member(self, repeat: int) -> str:
+        """The name, in tables and folders, of this arm's member in a repeat."""
+        return f"{self.name}-{repeat}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Study:
+    """A study: arms times repeats, on one data set, with one network.
+
+    Attributes:
+      name: of the study.
+      network: a name of `transfer_jax.models`.
+      network_options: how it is made.
+      data: the target data set.
+      recipe: how the arms are trained.
+      source: pretrained weights.
+      arms: what is compared.
+      repeats: repeats of every arm; repeat r has its own initial weights, data order and augmentation, shared by all arms.
+      seed: of everything.
+      threshold_auc: steps-to-threshold counts to the first evaluation at or above this AUC.
+      devices: how many devices to use (default: all).
+    """
+
+    name: str = "study"
+    network: str = "cbr_tiny"
+    network_options: NetworkOptions = NetworkOptions()
+    data: Data = Data()
+    recipe: Recipe = Recipe()
+    source: Source = Source()
+    arms: tuple[Arm, ...] = ()
+    repeats: int = 1
+    seed: int = 0
+    threshold_auc: float = 0.9
+    devices: int | None = None
+
+    def members(self) -> int:
+        """Networks trained on the target: arms times repeats."""
+        return len(self.arms) * self.repeats

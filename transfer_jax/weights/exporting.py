@@ -1,0 +1,119 @@
+"""Weights for other programs: the names of torchvision, timm or Keras, with a model card and a config.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from transfer_jax import models
+from transfer_jax.core import files
+from transfer_jax.core.errors import CheckpointError, ConfigError
+from transfer_jax.core.names import nearest
+from transfer_jax.weights import card as cards
+from transfer_jax.weights import fit, formats, naming
+from transfer_jax.weights.card import Card
+
+WEIGHTS = "model.safetensors"
+LAYOUTS = ("torchvision", "timm", "keras")
+
+
+def export(variables: Any, name: str, path: str | Path, layout: str = "torchvision", *, card: Card | None = None, **options: Any) -> Path:
+    """Writes the variables of the network `name` as another library names them, with what there is to know about them.
+
+    Args:
+      variables: `{"params": ..., "batch_stats": ...}`, with or without a head.
+      name: of the network.
+      path: a folder to make, as a hub wants it (model.safetensors, README.md, config.json; for Keras model.h5), or a file
+        ending in .safetensors (for Keras .h5), whose card and config are written beside it with the suffixes .md and .json.
+      layout: "torchvision" (its state dict, loaded with strict=True), "timm" (the same without Inception's auxiliary head), or
+        "keras" (the HDF5 layout of Keras 2 and of RadImageNet's files, by layer name).
+      card: what is known of the weights; by default only what follows from the arguments.
+      **options: of `models.create` with which the network was made: num_outputs where the head has several tasks, widths, hidden.
+
+    Returns:
+      The file with the weights.
+
+    Raises:
+      CheckpointError: the variables are not those of this network in this layout.
+      ConfigError: an unknown layout, or a file name that does not go with it.
+    """
+    if layout not in LAYOUTS:
+        raise ConfigError(f"unknown layout {layout!r} to export to: {nearest(layout, LAYOUTS)}")
+    scheme = "torchvision" if layout == "timm" else layout
+    suffix = ".h5" if scheme == "keras" else ".safetensors"
+    path = Path(path)
+    if path.name.endswith(".weights.h5") or path.suffix not in ("", suffix):
+        raise ConfigError(f"{path}: {layout} weights are exported to a folder or to a file that ends in {suffix} (not in .weights.h5)")
+    if scheme not in models.layouts(name):
+        raise ConfigError(f"{name} has no layout {scheme!r}: {nearest(scheme, models.layouts(name))}")
+    if layout == "timm":
+        variables = {c: {m: t for m, t in tree.items() if m != "aux_head"} for c, tree in variables.items()}
+    outputs = _check(variables, name, scheme, options)
+    tensors = _tensors(variables, name, scheme)
+    card = card or cards.assumed(name, naming.family(name), scheme, {k: v for k, v in options.items() if k != "num_outputs"})
+    written = {".md": card.to_markdown(outputs, sum(leaf.size for leaf in jax.tree.leaves(variables["params"])))}
+    written[".json"] = json.dumps(_config(card, outputs, variables), indent=2) + "\n"
+    if path.suffix:
+        _write(path, tensors, card)
+        for ending, text in written.items():
+            files.write(path.with_suffix(ending), text)
+        return path
+    if path.exists():
+        raise ConfigError(f"{path} exists already: export to another folder, or take it away")
+    with files.directory(path) as folder:
+        _write(folder / f"model{suffix}", tensors, card)
+        files.write(folder / "README.md", written[".md"])
+        files.write(folder / "config.json", written[".json"])
+    return path / f"model{suffix}"
+
+
+def _check(variables: Any, name: str, scheme: str, options: dict[str, Any]) -> int | None:
+    """Raises unless the variables are the network's; returns the outputs of a linear head."""
+    params = variables["params"]
+    kernel = params.get(models.HEAD, {}).get("kernel")
+    outputs = None if kernel is None else int(kernel.shape[-1])
+    channels = models.first_kernel(params).shape[2]
+    shapes = fit.template(name, **{"num_outputs": outputs or 1, "layout": scheme, "channels": channels, **options})
+    for collection, tree in shapes.items():
+        for module in set(models.HEADS) - set(variables[collection]):
+            tree.pop(module, None)
+    have, want = ({p: tuple(leaf.shape) for p, leaf in naming.flat(tree).items()} for tree in (variables, shapes))
+    wrong = [f"missing {'/'.join(p)}" for p in sorted(want.keys() - have.keys())] + [
+        f"extra {'/'.join(p)}" for p in sorted(have.keys() - want.keys())
+    ]
+    wrong += [f"{'/'.join(p)} {have[p]}, not {want[p]}" for p in sorted(have.keys() & want.keys()) if have[p] != want[p]]
+    if wrong:
+        raise CheckpointError(f"these variables are not those of {name} in {scheme}'s layout: {'; '.join(wrong)}")
+    return outputs
+
+
+def _tensors(variables: Any, name: str, scheme: str) -> dict[str, np.ndarray]:
+    host = {path: np.asarray(leaf) for path, leaf in naming.flat(variables).items()}
+    tensors = {place.name: place.to_there(host[path]) for path, place in naming.places(name, variables, scheme).items()}
+    if scheme == "torchvision":
+        # torch counts the batches that each batch norm has seen, and asks for the counter when it loads strictly.
+        counters = {there.removesuffix("running_mean") + "num_batches_tracked" for there in tensors if there.endswith("running_mean")}
+        tensors |= {counter: np.zeros((), np.int64) for counter in counters}
+    return tensors
+
+
+def _write(path: Path, tensors: dict[str, np.ndarray], card: Card) -> None:
+    if path.suffix == ".h5":
+        formats.write_keras(path, tensors)
+    else:
+        formats.write_safetensors(path, tensors, {"format": "pt", "transfer_jax": json.dumps(card.to_json())})
+
+
+def _config(card: Card, outputs: int | None, variables: Any) -> dict[str, Any]:
+    """Timm's config.json, with our card in it."""
+    n, channels = card.normalisation, models.first_kernel(variables["params"]).shape[2]
+    return {
+        "architecture": card.network,
+        "num_classes": outputs or 0,
+        "pretrained_cfg": {"num_classes": outputs or 0, "mean": list(n.mean), "std": list(n.std), "input_size": [channels, 224, 224]},
+        "transfer_jax": card.to_json(),
+    }

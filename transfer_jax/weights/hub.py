@@ -1,0 +1,51 @@
+"""Weights from the Hugging Face hub, through huggingface_hub (the extra `hub`) and its cache."""
+
+import contextlib
+import re
+from pathlib import Path
+
+from transfer_jax.core.errors import CheckpointError, ConfigError
+
+PREFIX = "hf://"
+_ADDRESS = re.compile(r"hf://(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<file>.+))?")
+_FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+def fetch(address: str) -> Path:
+    """The local copy of `hf://owner/name[@revision][/file]`; without a file, its model.safetensors or else its pytorch_model.bin.
+
+    A config.json in the repository is fetched, too: it has the normalisation. What is in the cache is not fetched again.
+
+    Raises:
+      ConfigError: not such an address, or huggingface_hub is not installed.
+      CheckpointError: no such repository, revision or file, or no network.
+    """
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        raise ConfigError(f"{address!r} is not an address on the hub: write hf://owner/name, hf://owner/name@revision or hf://owner/name/file")
+    try:
+        import huggingface_hub
+        from huggingface_hub import errors
+    except ImportError as error:
+        raise ConfigError(f"{address} needs the package huggingface_hub: install it with python -m pip install -e '.[hub]'") from error
+    repository, revision, file = match["repository"], match["revision"], match["file"]
+    found = None
+    try:
+        for name in (file,) if file else _FILES:
+            try:
+                found = Path(huggingface_hub.hf_hub_download(repository, name, revision=revision))
+                break
+            except (errors.EntryNotFoundError, errors.LocalEntryNotFoundError) as error:
+                missing = error
+        if found is None:
+            raise CheckpointError(f"{address} cannot be had: no {file or ' and no '.join(_FILES)} there or in the cache ({_first(missing)})")
+        with contextlib.suppress(errors.EntryNotFoundError, errors.LocalEntryNotFoundError):  # not every repository has one
+            huggingface_hub.hf_hub_download(repository, "config.json", revision=revision)
+        return found
+    except (errors.HfHubHTTPError, errors.HFValidationError, errors.OfflineModeIsEnabled, OSError) as error:
+        raise CheckpointError(f"{address} cannot be had: {_first(error)}") from error
+
+
+def _first(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

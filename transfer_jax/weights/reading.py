@@ -1,0 +1,173 @@
+"""Weights from anywhere: files of torchvision, timm and Keras, exported folders, Orbax folders of our own, the Hugging Face hub."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from transfer_jax import models
+from transfer_jax.core.errors import CheckpointError, ConfigError
+from transfer_jax.core.names import nearest
+from transfer_jax.core.normalisation import Normalisation, named
+from transfer_jax.weights import card as cards
+from transfer_jax.weights import exporting, fit, formats, hub, naming, orbax
+from transfer_jax.weights.card import Card
+
+LAYOUTS = ("auto", "torchvision", "timm", "keras", "orbax")
+
+
+class Loaded(NamedTuple):
+    """A network's variables and what is known of them."""
+
+    variables: Any
+    card: Card
+
+
+def load(path: str | Path, name: str, layout: str = "auto", **options: Any) -> Any:
+    """The variables `{"params": ..., "batch_stats": ...}` of the network `name` from a file; arguments and errors as of `read`."""
+    return read(path, name, layout, **options).variables
+
+
+def read(
+    path: str | Path,
+    name: str,
+    layout: str = "auto",
+    *,
+    num_outputs: Any = None,
+    head: bool = True,
+    channels: int | None = None,
+    cast: bool = False,
+    normalisation: str | None = None,
+    **options: Any,
+) -> Loaded:
+    """Weights with their card, strictly: every tensor used or ignored by name, every place filled, every shape right.
+
+    Args:
+      path: a .safetensors, .pth, .h5 or .weights.h5 file, a folder from `export` or `save`, or `hf://owner/name[@revision]`.
+      name: of the network.
+      layout: whose names the file has: "auto" (found out), "torchvision", "timm" (the same names), "keras", or "orbax".
+      num_outputs: of the head, as for `models.create`; the default is the file's own number.
+      head: take the head; False leaves its entries out, whatever its size. A file without a head gives variables without one.
+      channels: of the input; 1 adapts a stem of three channels to grey images by summing its kernel over them, which gives what
+        the network gives for the grey image repeated three times. The default is the file's own number.
+      cast: turn float16, bfloat16 and float64 into float32; otherwise they are an error.
+      normalisation: a name of `core.normalisation.NAMED`, instead of what the file or its library says.
+      **options: of `models.create` that change shapes (widths, hidden).
+
+    Raises:
+      CheckpointError: the file is missing, damaged, dangerous, or does not fit; one line lists everything that does not.
+      ConfigError: an unknown network, layout or normalisation.
+    """
+    if layout not in LAYOUTS:
+        raise ConfigError(f"unknown layout {layout!r} of weights: {nearest(layout, LAYOUTS)}")
+    models.stage_names(name)
+    chosen = None if normalisation is None else named(normalisation)
+    local = hub.fetch(str(path)) if str(path).startswith(hub.PREFIX) else Path(path)
+    if layout == "orbax" or (local / orbax.VARIABLES).is_dir():
+        if layout not in ("auto", "orbax"):
+            raise CheckpointError(f"{path} is an Orbax folder: read it with layout='orbax' or 'auto', not {layout!r}")
+        loaded = _orbax(local, name, options)
+        if not head:
+            loaded = loaded._replace(variables=_without_head(loaded.variables))
+    else:
+        loaded = _file(path, local, name, layout, num_outputs, head, cast, options)
+    if num_outputs is not None and models.HEAD in loaded.variables["params"]:
+        _check_head(loaded.variables, num_outputs, path)
+    if channels is not None:
+        loaded = loaded._replace(variables=_to_channels(loaded.variables, channels, path))
+    if chosen is not None:
+        loaded = loaded._replace(card=dataclasses.replace(loaded.card, normalisation=chosen, normalisation_from="chosen by the user"))
+    return loaded
+
+
+def _orbax(folder: Path, name: str, options: dict[str, Any]) -> Loaded:
+    variables, layout = orbax.load(folder, name, options)
+    return Loaded(variables, orbax.card(folder) or cards.assumed(name, naming.family(name), layout, options))
+
+
+def _file(path: str | Path, local: Path, name: str, layout: str, num_outputs: Any, head: bool, cast: bool, options: dict[str, Any]) -> Loaded:
+    file = local / exporting.WEIGHTS if (local / exporting.WEIGHTS).is_file() else local
+    raw = formats.read(file)
+    scheme = fit.scheme_of(raw.tensors, path)
+    asked = {"auto": scheme, "timm": "torchvision"}.get(layout, layout)
+    if asked != scheme:
+        raise CheckpointError(f"{path} has {scheme}'s names, not {asked}'s: read it with layout={scheme!r} or 'auto'")
+    if scheme not in models.layouts(name):
+        raise CheckpointError(f"{path} has {scheme}'s names, but {name} has no layout {scheme!r}")
+    card = _card(file, raw.metadata, name, scheme, options)
+    if card.network == name:
+        options = {**card.options, **options}
+    tensors = fit.canonical(raw.tensors, scheme, name)
+    outputs = fit.outputs_in(tensors, name, scheme)
+    if head and isinstance(num_outputs, int) and outputs not in (None, num_outputs):
+        _fail_head(path, outputs, num_outputs)
+    shapes = fit.template(name, num_outputs or outputs or 1, scheme, _channels_in(tensors, name, scheme), **options)
+    variables = fit.fit(tensors, shapes, name, scheme, head=head, cast=cast, path=path)
+    return Loaded(variables, card)
+
+
+def _card(file: Path, metadata: dict[str, str], name: str, scheme: str, options: dict[str, Any]) -> Card:
+    """What the file says of itself, what a config beside it says (timm's or ours), or what its library does."""
+    assumed = cards.assumed(name, naming.family(name), scheme, options)
+    if "transfer_jax" in metadata:
+        return Card.from_json(_json(metadata["transfer_jax"], file), str(file))
+    for beside in (file.with_suffix(".json"), file.with_name("config.json")):
+        if beside.is_file():
+            value = _json(beside.read_text(errors="replace"), beside)
+            if isinstance(value, dict) and "transfer_jax" in value:
+                return Card.from_json(value["transfer_jax"], str(beside))
+            config = value.get("pretrained_cfg", value) if isinstance(value, dict) else {}
+            if isinstance(config, dict) and {"mean", "std"} <= config.keys():
+                try:
+                    stated = Normalisation.from_json({"name": "custom", "mean": config["mean"], "std": config["std"]})
+                except (ValueError, TypeError) as error:
+                    raise CheckpointError(f"{beside} has a normalisation that cannot be used: {error}") from error
+                return dataclasses.replace(assumed, normalisation=stated, normalisation_from=f"stated in {beside.name}")
+    return assumed
+
+
+def _json(text: str, where: Path) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{where} holds a card that is not JSON ({error})") from error
+
+
+def _channels_in(tensors: dict[str, np.ndarray], name: str, scheme: str) -> int:
+    """Input channels of the stem in a file; 3 where that cannot be known."""
+    shapes = fit.template(name, 1, scheme)
+    place = naming.places(name, shapes, scheme)[("params", *models.stem(shapes["params"]))]
+    found = tensors.get(place.name)
+    return 1 if found is not None and found.ndim == 4 and place.to_here(found).shape[2] == 1 else 3
+
+
+def _check_head(variables: Any, num_outputs: Any, path: object) -> None:
+    kernel = variables["params"][models.HEAD].get("kernel")
+    if isinstance(num_outputs, int) and kernel is not None and kernel.shape[-1] != num_outputs:
+        _fail_head(path, kernel.shape[-1], num_outputs)
+
+
+def _fail_head(path: object, outputs: Any, wanted: int) -> None:
+    raise CheckpointError(
+        f"the head in {path} has {outputs} outputs, not {wanted}: read it with head=False (convert_weights --drop-head), "
+        "and the initialiser makes the head"
+    )
+
+
+def _without_head(variables: Any) -> Any:
+    return {collection: {m: t for m, t in tree.items() if m not in models.HEADS} for collection, tree in variables.items()}
+
+
+def _to_channels(variables: Any, channels: int, path: object) -> Any:
+    """The variables with a stem for images of `channels` channels."""
+    kernel = models.first_kernel(variables["params"])
+    if kernel.shape[2] == channels:
+        return variables
+    if channels != 1:
+        raise CheckpointError(f"the first layer in {path} takes {kernel.shape[2]} channels and cannot be made to take {channels}")
+    return models.with_first_kernel(variables, jnp.sum(kernel, axis=2, keepdims=True))

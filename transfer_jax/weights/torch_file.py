@@ -1,0 +1,139 @@
+"""State dicts in the files of torch.save: zip archives since PyTorch 1.6, and a sequence of pickles before."""
+
+import io
+import math
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transfer_jax.core.errors import CheckpointError
+from transfer_jax.weights import pickles
+
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_PARALLEL = "module."
+_LEGACY = 0x1950A86A20F9469CFC6C
+_SHARED = 4  # tensors may share storages; all of them together may be this many times as large as the file
+_Bytes = Callable[[pickles.Storage], bytes]
+
+
+def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The tensors of a file.
+
+    A state dict may lie under "state_dict", "model_state_dict" or "model", and all names may begin with "module.", as training
+    programs like to save them.
+
+    Raises:
+      CheckpointError: the file holds code, compressed or oversized entries, or something else than named tensors.
+    """
+    with open(path, "rb") as file:
+        if file.read(2) != b"PK":
+            return _legacy(file, path), {}
+        if not zipfile.is_zipfile(file):
+            raise CheckpointError(f"{path} is damaged: it begins as a zip archive and does not end as one; fetch it again")
+        return _zip(file, path), {}
+
+
+def _zip(file: Any, path: Path) -> dict[str, np.ndarray]:
+    size = os.path.getsize(path)
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        if "config.json" in names and any(name.endswith(".weights.h5") for name in names):
+            raise CheckpointError(f"{path} is a whole Keras model: save its weights alone, with model.save_weights('x.weights.h5')")
+        index = [name for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
+        if any("/code/" in name or name.endswith("/constants.pkl") for name in names):
+            raise CheckpointError(
+                f"{path} is a TorchScript archive, which holds code: save the tensors alone, with torch.save(model.state_dict(), ...)"
+            )
+        if len(index) != 1:
+            raise CheckpointError(f"{path} is a zip archive, but not one of torch.save: it has no data.pkl")
+        prefix = index[0].removesuffix("data.pkl")
+        for entry in archive.infolist():
+            if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size or entry.file_size > size:
+                raise CheckpointError(f"{path} has the entry {entry.filename!r} compressed, or larger than the file: torch.save writes neither")
+            if entry.filename == index[0] and entry.file_size > pickles.LONGEST:
+                raise CheckpointError(f"{path} has {entry.file_size} bytes of names and shapes, more than a network has")
+        order = f"{prefix}byteorder"
+        if order in names and archive.read(order) != b"little":
+            raise CheckpointError(f"{path} was written on a big-endian machine: save it again on another")
+        state = _load(io.BytesIO(archive.read(index[0])), path)
+        return _arrays(state, lambda storage: archive.read(f"{prefix}data/{storage.key}"), path)
+
+
+def _legacy(file: Any, path: Path) -> dict[str, np.ndarray]:
+    file.seek(0)
+    if _load(file, path) != _LEGACY:
+        raise CheckpointError(f"{path} is a pickle, but not one of torch.save: save a state dict, with torch.save(model.state_dict(), ...)")
+    _load(file, path)  # the protocol's version
+    system = _load(file, path)
+    if system.get("little_endian") is not True:
+        raise CheckpointError(f"{path} was written on a big-endian machine: save it again on another")
+    state = _load(file, path)
+    keys = _load(file, path)
+    storages = {tensor.storage.key: tensor.storage for tensor in _flat(state, path).values()}
+    found = {}
+    for key in keys:
+        storage = storages.get(key)
+        if storage is None:
+            raise CheckpointError(f"{path} holds storage {key!r}, which no tensor uses: it is damaged")
+        count = int.from_bytes(file.read(8), "little", signed=True)
+        nbytes = count * storage.dtype.itemsize
+        if not 0 <= nbytes <= os.path.getsize(path) - file.tell():
+            raise CheckpointError(f"{path} is cut off: storage {key!r} should have {count} elements")
+        found[key] = file.read(nbytes)
+    return _arrays(state, lambda storage: found[storage.key], path)
+
+
+def _load(file: Any, path: Path) -> Any:
+    try:
+        return pickles.load(file)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} is not read: {error}") from error
+
+
+def _flat(state: Any, path: Path) -> dict[str, pickles.Tensor]:
+    """Names and tensors of a state dict, out of its wrappers."""
+    for wrapper in _WRAPPERS:
+        if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
+            state = state[wrapper]
+    if not isinstance(state, Mapping) or not state or not all(isinstance(k, str) and isinstance(v, pickles.Tensor) for k, v in state.items()):
+        strange = next((f", but {k!r}" for k, v in state.items() if not isinstance(v, pickles.Tensor)), "") if isinstance(state, Mapping) else ""
+        raise CheckpointError(f"{path} is not a state dict, names to tensors{strange}: save it with torch.save(model.state_dict(), ...)")
+    if all(name.startswith(_PARALLEL) for name in state):
+        return {name.removeprefix(_PARALLEL): value for name, value in state.items()}
+    return dict(state)
+
+
+def _arrays(state: Any, content: _Bytes, path: Path) -> dict[str, np.ndarray]:
+    storages: dict[str, np.ndarray] = {}
+    arrays, nbytes, most = {}, 0, _SHARED * os.path.getsize(path)
+    for name, tensor in _flat(state, path).items():
+        storage = tensor.storage
+        nbytes += math.prod(tensor.shape) * storage.dtype.itemsize
+        if nbytes > most:
+            raise CheckpointError(f"{path} holds tensors that share their elements and would fill {nbytes} bytes: it is made to fill the memory")
+        if storage.key not in storages:
+            storages[storage.key] = np.frombuffer(content(storage), storage.dtype)
+        flat = storages[storage.key]
+        if flat.dtype != storage.dtype:
+            raise CheckpointError(f"{path} holds storage {storage.key!r} as two types: it is damaged")
+        arrays[name] = _view(flat, tensor, name, path)
+    return arrays
+
+
+def _view(flat: np.ndarray, tensor: pickles.Tensor, name: str, path: Path) -> np.ndarray:
+    count = last = 0
+    if 0 not in tensor.shape:
+        count, last = 1, tensor.offset
+        for length, stride in zip(tensor.shape, tensor.strides, strict=True):
+            count, last = count * length, last + (length - 1) * stride
+    # In Python's whole numbers, which do not overflow; and a view that repeats elements would be larger than its storage.
+    if count > flat.size or (count and last >= flat.size):
+        raise CheckpointError(f"{path} holds {name} of shape {tensor.shape}, which its {flat.size} stored elements cannot fill")
+    if not count:
+        return np.zeros(tensor.shape, flat.dtype)
+    strides = tuple(stride * flat.itemsize for stride in tensor.strides)
+    return np.array(np.lib.stride_tricks.as_strided(flat[tensor.offset :], tensor.shape, strides, writeable=False), order="C")
