@@ -1,7 +1,7 @@
 """Networks as Flax linen modules: `apply` gives `(logits, stages)`, one table names the stages."""
 
-from transfer_jax.models.stages import HEAD, HEADS, first_kernel, stage_names, stage_table, stem, table_of, upto, with_first_kernel
-from transfer_jax.models.zoo import create, layouts, least_side, names, table1_parameters
+from transfer_jax.models.stages import HEAD, HEADS, first_kernel, stage_names, stage_table, stem, table_of, upto, with_first_kernel, without
+from transfer_jax.models.zoo import create, layouts, least_side, names, shapes, table1_parameters
 
 __all__ = [
     "HEAD",
@@ -11,6 +11,7 @@ __all__ = [
     "layouts",
     "least_side",
     "names",
+    "shapes",
     "stage_names",
     "stage_table",
     "stem",
@@ -18,4 +19,5 @@ __all__ = [
     "table_of",
     "upto",
     "with_first_kernel",
+    "without",
 ]

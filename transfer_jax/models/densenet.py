@@ -3,17 +3,15 @@
 Source: Huang et al. 2017; the layouts are those of torchvision and of keras.applications.
 """
 
-import functools
 from collections import OrderedDict
-from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from transfer_jax.models.layers import BatchNorm, Conv, Norm
-from transfer_jax.models.network import Network, Outputs, choose_widths
+from transfer_jax.models.layers import Conv, Norm
+from transfer_jax.models.network import NORMS, Network, Outputs, choose_widths
 from transfer_jax.models.pooling import avg_pool, max_pool
 
 _STEM, _GROWTH, _BOTTLENECK = 64, 32, 4
@@ -84,13 +82,7 @@ class DenseNet(Network, kw_only=True):
         return self.head(activated, train), stages
 
 
-_NORMS: Mapping[str, Norm] = {
-    "torchvision": BatchNorm,
-    "keras": functools.partial(BatchNorm, momentum=0.99, epsilon=1.001e-5, unbiased=False),
-}
-
-
 def build(name: str, layout: str, widths: tuple[int, ...] | None, **common: Any) -> DenseNet:
     """DenseNet-121 in the layout "torchvision" or "keras"."""
     choose_widths(name, widths, None)
-    return DenseNet(keras=layout == "keras", **({"norm": _NORMS[layout]} | common))
+    return DenseNet(keras=layout == "keras", norm=NORMS[layout], **common)

@@ -202,4 +202,4 @@ def build(name: str, layout: str, widths: tuple[int, ...] | None, **common: Any)
     choose_widths(name, widths, None)
     head = common["head"]
     aux = head.num_outputs if layout == "torchvision" and isinstance(head, Linear) else 0
-    return Inception(aux=aux, keras=layout == "keras", **({"norm": _NORMS[layout]} | common))
+    return Inception(aux=aux, keras=layout == "keras", norm=_NORMS[layout], **common)

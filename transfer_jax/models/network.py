@@ -1,11 +1,19 @@
 """What all networks have in common."""
 
+import functools
+from collections.abc import Mapping
+
 from flax import linen as nn
 from jaxtyping import Array, Float
 
 from transfer_jax.core.errors import ConfigError
 from transfer_jax.models.layers import BatchNorm, Norm
 
+# The batch norms of a layout, where a family has none of its own.
+NORMS: Mapping[str, Norm] = {
+    "torchvision": BatchNorm,
+    "keras": functools.partial(BatchNorm, momentum=0.99, epsilon=1.001e-5, unbiased=False),
+}
 # (logits, stages): logits [b, k], or one such array per task; stages in forward order, name -> [b, h, w, c].
 Outputs = tuple[Float[Array, "b _"] | dict[str, Float[Array, "b _"]], dict[str, Array]]
 

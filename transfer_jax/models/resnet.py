@@ -12,8 +12,8 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from transfer_jax.models.fusion import settle
-from transfer_jax.models.layers import BatchNorm, Conv, Norm
-from transfer_jax.models.network import Network, Outputs, choose_widths
+from transfer_jax.models.layers import Conv, Norm
+from transfer_jax.models.network import NORMS, Network, Outputs, choose_widths
 from transfer_jax.models.pooling import max_pool
 
 _STEM, _EXPANSION = 64, 4
@@ -116,14 +116,10 @@ _FORMS: Mapping[str, _Form] = {
     # Raghu et al. 2019, section 5: as wide as the pretrained network up to block2, half as wide from there on.
     "resnet50_slim": _Form((3, 4, 6, 3), widths=(64, 128, 128, 256)),
 }
-_NORMS: Mapping[str, Norm] = {
-    "torchvision": BatchNorm,
-    "keras": functools.partial(BatchNorm, momentum=0.99, epsilon=1.001e-5, unbiased=False),
-}
 
 
 def build(name: str, layout: str, widths: tuple[int, ...] | None, **common: Any) -> ResNet:
     """The ResNet `name` in the layout "torchvision" or "keras"."""
     form = _FORMS[name]
-    common = {"norm": _NORMS[layout]} | common
-    return ResNet(units=form.units, bottleneck=form.bottleneck, widths=choose_widths(name, widths, form.widths), keras=layout == "keras", **common)
+    widths = choose_widths(name, widths, form.widths)
+    return ResNet(units=form.units, bottleneck=form.bottleneck, widths=widths, keras=layout == "keras", norm=NORMS[layout], **common)

@@ -5,7 +5,7 @@ Inception's auxiliary head) is no stage: its size belongs to the task, not to th
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from transfer_jax.core.errors import ConfigError
@@ -103,6 +103,11 @@ def stem(params: Mapping[str, Any]) -> tuple[str, ...]:
 def first_kernel(params: Mapping[str, Any]) -> Any:
     """The kernel of the first convolution, [kh, kw, c, d]."""
     return functools.reduce(lambda tree, key: tree[key], stem(params), params)
+
+
+def without(variables: Mapping[str, Any], modules: Collection[str]) -> dict[str, Any]:
+    """`variables` without these top-level modules."""
+    return {collection: {m: tensors for m, tensors in tree.items() if m not in modules} for collection, tree in variables.items()}
 
 
 def with_first_kernel(variables: Mapping[str, Any], kernel: Any) -> Any:

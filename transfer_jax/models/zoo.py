@@ -7,12 +7,17 @@ import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import jax
+import jax.numpy as jnp
+
 from transfer_jax.core.errors import ConfigError
 from transfer_jax.core.names import nearest
 from transfer_jax.core.registry import resolve
 from transfer_jax.models.stages import stage_names
 
 if TYPE_CHECKING:
+    from flax import linen as nn
+
     from transfer_jax.models.network import Network
 
 _CBR, _RESNET = "transfer_jax.models.cbr:build", "transfer_jax.models.resnet:build"
@@ -88,6 +93,11 @@ def create(
     module = builder(name, layout, widths, head=heads.build(num_outputs, dropout, hidden), frozen=tuple(frozen))
     changed = {key: value for key, value in (("momentum", momentum), ("epsilon", epsilon)) if value is not None}
     return module.clone(norm=functools.partial(module.norm, **changed)) if changed else module
+
+
+def shapes(module: nn.Module, side: int, channels: int = 3) -> Any:
+    """The shapes of a network's variables, for images of `side` pixels; nothing is drawn."""
+    return jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((1, side, side, channels)), train=False))
 
 
 def table1_parameters(name: str) -> int:

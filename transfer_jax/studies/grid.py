@@ -1,12 +1,13 @@
 """A study's members: every arm, begun once for every repeat."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 
 from transfer_jax import inits, models, settings
 from transfer_jax.core import rng
-from transfer_jax.settings import Study
+from transfer_jax.settings import Arm, Study
 from transfer_jax.studies import datasets, sources
 from transfer_jax.studies.session import Plan
 
@@ -17,17 +18,14 @@ def check(study: Study, source: Any) -> None:
     Raises:
       ConfigError: shapes differ in a stage that an arm takes.
     """
-    shapes = jax.eval_shape(lambda: _empty(study))
+    module = settings.network(study, num_outputs=1)
+    shapes = models.shapes(module, models.least_side(study.network), study.network_options.channels)
     for arm in study.arms:
-        options = {name: getattr(arm, name) for name in inits.options(arm.init)}
-        jax.eval_shape(inits.build(arm.init, **options), jax.random.key(0), shapes, source)
+        jax.eval_shape(_initialiser(arm), jax.random.key(0), shapes, source)
 
 
-def _empty(study: Study) -> Any:
-    """Variables of the study's network with a head of one output."""
-    side = models.least_side(study.network)
-    images = jax.numpy.zeros((1, side, side, study.network_options.channels))
-    return settings.network(study, num_outputs=1).init(jax.random.key(0), images, train=False)
+def _initialiser(arm: Arm) -> Callable[[jax.Array, Any, Any], Any]:
+    return inits.build(arm.init, **{name: getattr(arm, name) for name in inits.options(arm.init)})
 
 
 def plans(study: Study, opened: datasets.Opened, source: Any) -> list[Plan]:
@@ -42,14 +40,13 @@ def plans(study: Study, opened: datasets.Opened, source: Any) -> list[Plan]:
         key = jax.random.fold_in(jax.random.key(study.seed), repeat)
         drawn = sources.initial(study, opened, rng.stream(key, "init"))
         for arm in study.arms:
-            options = {name: getattr(arm, name) for name in inits.options(arm.init)}
             rate = study.recipe.learning_rate if arm.learning_rate is None else arm.learning_rate
             decay = study.recipe.weight_decay if arm.weight_decay is None else arm.weight_decay
             made.append(
                 Plan(
                     name=arm.member(repeat),
                     repeat=repeat,
-                    variables=inits.build(arm.init, **options)(rng.stream(key, "initialiser"), drawn, source),
+                    variables=_initialiser(arm)(rng.stream(key, "initialiser"), drawn, source),
                     key=rng.stream(key, "train"),
                     learning_rate=rate,
                     weight_decay=decay,

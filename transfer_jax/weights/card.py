@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,7 +54,6 @@ class Card:
         try:
             options = {name: tuple(v) if isinstance(v, list) else v for name, v in value.get("options", {}).items()}  # JSON has no tuples
             card = cls(**{**value, "options": options, "normalisation": Normalisation.from_json(value["normalisation"])})
-            json.dumps(card.to_json())
             for text in (card.network, card.layout, card.data, card.task, card.licence, card.normalisation_from):
                 if not isinstance(text, str):
                     raise TypeError(f"{text!r} is not a text")

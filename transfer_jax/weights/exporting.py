@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax.traverse_util import flatten_dict
 
 from transfer_jax import models
 from transfer_jax.core import files
@@ -51,7 +52,7 @@ def export(variables: Any, name: str, path: str | Path, layout: str = "torchvisi
     if scheme not in models.layouts(name):
         raise ConfigError(f"{name} has no layout {scheme!r}: {nearest(scheme, models.layouts(name))}")
     if layout == "timm":
-        variables = {c: {m: t for m, t in tree.items() if m != "aux_head"} for c, tree in variables.items()}
+        variables = models.without(variables, ("aux_head",))
     outputs = _check(variables, name, scheme, options)
     tensors = _tensors(variables, name, scheme)
     card = card or cards.assumed(name, naming.family(name), scheme, {k: v for k, v in options.items() if k != "num_outputs"})
@@ -78,21 +79,14 @@ def _check(variables: Any, name: str, scheme: str, options: dict[str, Any]) -> i
     outputs = None if kernel is None else int(kernel.shape[-1])
     channels = models.first_kernel(params).shape[2]
     shapes = fit.template(name, **{"num_outputs": outputs or 1, "layout": scheme, "channels": channels, **options})
-    for collection, tree in shapes.items():
-        for module in set(models.HEADS) - set(variables[collection]):
-            tree.pop(module, None)
-    have, want = ({p: tuple(leaf.shape) for p, leaf in naming.flat(tree).items()} for tree in (variables, shapes))
-    wrong = [f"missing {'/'.join(p)}" for p in sorted(want.keys() - have.keys())] + [
-        f"extra {'/'.join(p)}" for p in sorted(have.keys() - want.keys())
-    ]
-    wrong += [f"{'/'.join(p)} {have[p]}, not {want[p]}" for p in sorted(have.keys() & want.keys()) if have[p] != want[p]]
+    wrong = fit.differences(variables, models.without(shapes, set(models.HEADS) - set(params)))
     if wrong:
         raise CheckpointError(f"these variables are not those of {name} in {scheme}'s layout: {'; '.join(wrong)}")
     return outputs
 
 
 def _tensors(variables: Any, name: str, scheme: str) -> dict[str, np.ndarray]:
-    host = {path: np.asarray(leaf) for path, leaf in naming.flat(variables).items()}
+    host = {path: np.asarray(leaf) for path, leaf in flatten_dict(variables).items()}
     tensors = {place.name: place.to_there(host[path]) for path, place in naming.places(name, variables, scheme).items()}
     if scheme == "torchvision":
         # torch counts the batches that each batch norm has seen, and asks for the counter when it loads strictly.

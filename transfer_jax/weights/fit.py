@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from transfer_jax import models
 from transfer_jax.core.errors import CheckpointError
@@ -28,8 +29,7 @@ def template(name: str, num_outputs: Any, layout: str, channels: int = 3, **opti
 @functools.lru_cache(maxsize=64)
 def _template(name: str, num_outputs: Any, layout: str, channels: int, options: tuple[tuple[str, Any], ...]) -> Any:
     outputs = dict(num_outputs) if isinstance(num_outputs, tuple) else num_outputs
-    module, side = models.create(name, outputs, layout, **dict(options)), models.least_side(name)
-    return jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((1, side, side, channels)), train=False))
+    return models.shapes(models.create(name, outputs, layout, **dict(options)), models.least_side(name), channels)
 
 
 def scheme_of(names: Mapping[str, Any], path: object) -> str:
@@ -79,13 +79,24 @@ def _renumbered(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {rename(name): value for name, value in tensors.items()}
 
 
-def outputs_in(tensors: Mapping[str, np.ndarray], name: str, scheme: str) -> int | None:
-    """Outputs of the head in a file, None where it has none."""
-    place = naming.places(name, template(name, 1, scheme), scheme)[("params", models.HEAD, "kernel")]
-    found = tensors.get(place.name)
-    if found is None or found.ndim != 2:
-        return None
-    return int(found.shape[0] if place.transposed else found.shape[1])
+def sizes_in(tensors: Mapping[str, np.ndarray], name: str, scheme: str) -> tuple[int | None, int]:
+    """What a file decides of the network: outputs of its head (None where it has none) and input channels (3 where that is not known)."""
+    shapes = template(name, 1, scheme)
+    places = naming.places(name, shapes, scheme)
+    head, stem = places["params", models.HEAD, "kernel"], places["params", *models.stem(shapes["params"])]
+    outputs, first = tensors.get(head.name), tensors.get(stem.name)
+    return (
+        None if outputs is None or outputs.ndim != 2 else int(head.to_here(outputs).shape[1]),
+        1 if first is not None and first.ndim == 4 and stem.to_here(first).shape[2] == 1 else 3,
+    )
+
+
+def differences(have: Any, want: Any) -> list[str]:
+    """What of two trees of variables, or of their shapes, is not alike: one text for every missing, extra and misshapen tensor."""
+    found, wanted = ({"/".join(path): tuple(leaf.shape) for path, leaf in flatten_dict(tree).items()} for tree in (have, want))
+    listed = [f"missing {k}" for k in wanted.keys() - found.keys()] + [f"extra {k}" for k in found.keys() - wanted.keys()]
+    listed += [f"{k} has shape {found[k]}, not {wanted[k]}" for k in found.keys() & wanted.keys() if found[k] != wanted[k]]
+    return sorted(listed)
 
 
 def fit(tensors: Mapping[str, np.ndarray], shapes: Any, name: str, scheme: str, *, head: bool, cast: bool, path: object) -> Any:
@@ -130,7 +141,7 @@ def fit(tensors: Mapping[str, np.ndarray], shapes: Any, name: str, scheme: str, 
     broken = {"not finite": [places[p].name for p, value in values.items() if not np.isfinite(value).all()]}
     if any(broken.values()):
         _fail(path, "holds NaN or infinity", broken)
-    return unflatten(values, jnp.asarray)
+    return unflatten_dict({p: jnp.asarray(value) for p, value in values.items()})
 
 
 def _first_part(name: str) -> str:
@@ -140,14 +151,3 @@ def _first_part(name: str) -> str:
 def _fail(path: object, what: str, problems: Mapping[str, list[str]]) -> None:
     listed = "; ".join(f"{len(entries)} {kind}: {', '.join(entries)}" for kind, entries in problems.items() if entries)
     raise CheckpointError(f"{path} {what}: {listed}")
-
-
-def unflatten(values: Mapping[naming.Path, Any], make: Callable[[Any], Any]) -> Any:
-    """A tree of mappings from paths."""
-    tree: dict[str, Any] = {}
-    for path, value in values.items():
-        node = tree
-        for key in path[:-1]:
-            node = node.setdefault(key, {})
-        node[path[-1]] = make(value)
-    return tree

@@ -10,12 +10,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
+from flax.traverse_util import flatten_dict
 
 from transfer_jax.models import inception
 
-SCHEMES = ("torchvision", "keras")
 Rules = tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]
 Path = tuple[str, ...]  # collection, modules, leaf
 
@@ -137,10 +136,10 @@ def places(name: str, variables: Any, scheme: str) -> dict[Path, Place]:
       KeyError: the scheme has no names for this network.
     """
     rules = {"torchvision": _TORCHVISION, "keras": _KERAS}[scheme][family(name)]
-    norms = {path[:-1] for path in flat(variables["batch_stats"])}
+    norms = {path[:-1] for path in flatten_dict(variables["batch_stats"])}
     found = {}
     for collection, tree in variables.items():
-        for path, leaf in flat(tree).items():
+        for path, leaf in flatten_dict(tree).items():
             kind = "beta" if scheme == "keras" and path[-1] == "bias" and path[:-1] in norms else _LEAVES[scheme][path[-1]]
             separator = "." if scheme == "torchvision" else "/"
             there = f"{_module('/'.join(path[:-1]), rules)}{separator}{kind}"
@@ -154,9 +153,3 @@ def _module(path: str, rules: Rules) -> str:
         if match:
             return name(match) if callable(name) else match.expand(name)
     raise KeyError(f"no rule names the module {path}")
-
-
-def flat(tree: Any) -> dict[Path, Any]:
-    """Path -> leaf of a tree of mappings."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {tuple(str(p.key) for p in path): leaf for path, leaf in leaves}

@@ -13,7 +13,7 @@ import orbax.checkpoint as ocp
 from transfer_jax import models
 from transfer_jax.core import files
 from transfer_jax.core.errors import CheckpointError
-from transfer_jax.weights import fit, naming
+from transfer_jax.weights import fit
 from transfer_jax.weights.card import Card
 
 VARIABLES, CARD = "variables", "card.json"
@@ -48,8 +48,8 @@ def card(folder: Path) -> Card | None:
     return Card.from_json(value, str(path))
 
 
-def load(path: str | Path, name: str, options: Mapping[str, Any]) -> tuple[Any, str]:
-    """The variables of the network `name` from a folder that `save` wrote, and their layout.
+def load(path: str | Path, name: str, options: Mapping[str, Any]) -> tuple[Any, str, Card | None]:
+    """The variables of the network `name` from a folder that `save` wrote, their layout, and their card where they have one.
 
     Strict: every tensor of the network is there with its shape, and nothing else. The head is the folder's own.
 
@@ -68,8 +68,8 @@ def load(path: str | Path, name: str, options: Mapping[str, Any]) -> tuple[Any, 
     try:
         with ocp.StandardCheckpointer() as checkpointer:
             found = checkpointer.restore(folder)
-        have = _shapes(found)
-        channels = have["params/" + "/".join(models.stem(found["params"]))][2]
+        channels = models.first_kernel(found["params"]).shape[2]
+        heads = {collection: {m: t for m, t in found[collection].items() if m in models.HEADS} for collection in ("params", "batch_stats")}
     except Exception as error:  # Orbax, tensorstore and a foreign tree raise many kinds; all mean the same to the user
         raise CheckpointError(f"{path} cannot be read as weights of {name}: {str(error).splitlines()[0]}") from error
     known = card(path)
@@ -77,23 +77,11 @@ def load(path: str | Path, name: str, options: Mapping[str, Any]) -> tuple[Any, 
     layouts = models.layouts(name)
     if known is not None and known.layout in layouts:
         layouts = (known.layout,)
-    problems = {layout: _problems(have, found, name, layout, channels, options) for layout in layouts}
-    for layout, listed in problems.items():
-        if not listed:
-            return jax.tree.map(jnp.asarray, found), layout
-    raise CheckpointError(f"{path} does not fit {name}: {'; '.join(sorted(problems[layouts[0]]))}")
-
-
-def _problems(have: dict[str, tuple[int, ...]], found: Any, name: str, layout: str, channels: int, options: Mapping[str, Any]) -> list[str]:
-    shapes = fit.template(name, 1, layout, channels, **options)
-    for collection, tree in shapes.items():
+    problems = []
+    for layout in layouts:
+        body = models.without(fit.template(name, 1, layout, channels, **options), models.HEADS)
         # The head belongs to the task: whatever it is, it is taken.
-        shapes[collection] = {m: t for m, t in tree.items() if m not in models.HEADS}
-        shapes[collection] |= {m: t for m, t in found[collection].items() if m in models.HEADS}
-    want = _shapes(shapes)
-    problems = [f"missing {k}" for k in want.keys() - have.keys()] + [f"extra {k}" for k in have.keys() - want.keys()]
-    return problems + [f"{k} has shape {have[k]}, not {want[k]}" for k in have.keys() & want.keys() if have[k] != want[k]]
-
-
-def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
-    return {"/".join(path): tuple(leaf.shape) for path, leaf in naming.flat(tree).items()}
+        problems.append(fit.differences(found, {collection: {**tree, **heads[collection]} for collection, tree in body.items()}))
+        if not problems[-1]:
+            return jax.tree.map(jnp.asarray, found), layout, known
+    raise CheckpointError(f"{path} does not fit {name}: {'; '.join(problems[0])}")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 
 from transfer_jax import models
 from transfer_jax.core.errors import CheckpointError, ConfigError
@@ -73,7 +72,7 @@ def read(
             raise CheckpointError(f"{path} is an Orbax folder: read it with layout='orbax' or 'auto', not {layout!r}")
         loaded = _orbax(local, name, options)
         if not head:
-            loaded = loaded._replace(variables=_without_head(loaded.variables))
+            loaded = loaded._replace(variables=models.without(loaded.variables, models.HEADS))
     else:
         loaded = _file(path, local, name, layout, num_outputs, head, cast, options)
     if num_outputs is not None and models.HEAD in loaded.variables["params"]:
@@ -86,8 +85,8 @@ def read(
 
 
 def _orbax(folder: Path, name: str, options: dict[str, Any]) -> Loaded:
-    variables, layout = orbax.load(folder, name, options)
-    return Loaded(variables, orbax.card(folder) or cards.assumed(name, naming.family(name), layout, options))
+    variables, layout, card = orbax.load(folder, name, options)
+    return Loaded(variables, card or cards.assumed(name, naming.family(name), layout, options))
 
 
 def _file(path: str | Path, local: Path, name: str, layout: str, num_outputs: Any, head: bool, cast: bool, options: dict[str, Any]) -> Loaded:
@@ -103,10 +102,10 @@ def _file(path: str | Path, local: Path, name: str, layout: str, num_outputs: An
     if card.network == name:
         options = {**card.options, **options}
     tensors = fit.canonical(raw.tensors, scheme, name)
-    outputs = fit.outputs_in(tensors, name, scheme)
+    outputs, channels = fit.sizes_in(tensors, name, scheme)
     if head and isinstance(num_outputs, int) and outputs not in (None, num_outputs):
         _fail_head(path, outputs, num_outputs)
-    shapes = fit.template(name, num_outputs or outputs or 1, scheme, _channels_in(tensors, name, scheme), **options)
+    shapes = fit.template(name, num_outputs or outputs or 1, scheme, channels, **options)
     variables = fit.fit(tensors, shapes, name, scheme, head=head, cast=cast, path=path)
     return Loaded(variables, card)
 
@@ -138,14 +137,6 @@ def _json(text: str, where: Path) -> Any:
         raise CheckpointError(f"{where} holds a card that is not JSON ({error})") from error
 
 
-def _channels_in(tensors: dict[str, np.ndarray], name: str, scheme: str) -> int:
-    """Input channels of the stem in a file; 3 where that cannot be known."""
-    shapes = fit.template(name, 1, scheme)
-    place = naming.places(name, shapes, scheme)[("params", *models.stem(shapes["params"]))]
-    found = tensors.get(place.name)
-    return 1 if found is not None and found.ndim == 4 and place.to_here(found).shape[2] == 1 else 3
-
-
 def _check_head(variables: Any, num_outputs: Any, path: object) -> None:
     kernel = variables["params"][models.HEAD].get("kernel")
     if isinstance(num_outputs, int) and kernel is not None and kernel.shape[-1] != num_outputs:
@@ -157,10 +148,6 @@ def _fail_head(path: object, outputs: Any, wanted: int) -> None:
         f"the head in {path} has {outputs} outputs, not {wanted}: read it with head=False (convert_weights --drop-head), "
         "and the initialiser makes the head"
     )
-
-
-def _without_head(variables: Any) -> Any:
-    return {collection: {m: t for m, t in tree.items() if m not in models.HEADS} for collection, tree in variables.items()}
 
 
 def _to_channels(variables: Any, channels: int, path: object) -> Any:
