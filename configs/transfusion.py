@@ -43,27 +43,29 @@ def _phantom(config):
     size = 32
     config.source.data.update(phantom="texture", size=size, train=2048, val=256, task="multiclass", labels=("texture",))
     config.source.recipe.update(steps=200, learning_rate=2e-3, schedule="cosine", eval_every=100)
-    config.data.update(phantom="fundus", size=size, train=1024, val=512, labels=("grade",), threshold=2, flip=True)
+    config.data.update(phantom="fundus", size=size, train=1024, val=512, labels=("grade",), threshold=2)
+    config.data.augment.flip = True
     config.recipe.update(steps=120, learning_rate=1e-3, eval_every=15, checkpoint_every=60)
     config.threshold_auc = 0.80
 
 
 def _retina(config):
     _chest_source(config)
-    config.data.update(kind="records", path="data/fundus_dr", labels=("grade",), threshold=2, flip=True, shift=4)
+    config.data.update(kind="records", path="data/fundus_dr", labels=("grade",), threshold=2)
+    config.data.augment.update(flip=True, shift=4)
     config.recipe.update(steps=120, learning_rate=1e-3, schedule="cosine", eval_every=10, checkpoint_every=60)
     config.threshold_auc = 0.60
 
 
 def _chest(config):
     _chest_source(config)
-    config.data.update(kind="records", path="data/cxr_kermany", labels=("pneumonia",), flip=True, shift=4)
+    config.data.update(kind="records", path="data/cxr_kermany", labels=("pneumonia",))
+    config.data.augment.update(flip=True, shift=4)
     config.recipe.update(steps=100, learning_rate=1e-3, schedule="cosine", eval_every=5, checkpoint_every=50)
     config.threshold_auc = 0.95
 
 
 def _chest_source(config):
-    config.source.data.update(
-        kind="records", path="data/cxr_nih14", task="multilabel", labels=("Pneumonia", "Infiltration", "view", "sex"), flip=True, shift=4
-    )
+    config.source.data.update(kind="records", path="data/cxr_nih14", task="multilabel", labels=("Pneumonia", "Infiltration", "view", "sex"))
+    config.source.data.augment.update(flip=True, shift=4)
     config.source.recipe.update(steps=400, learning_rate=1e-3, schedule="cosine", eval_every=100)

@@ -32,8 +32,8 @@ def pytest_collection_modifyitems(config, items):
 
 # Tests beside PyTorch and Keras are collected where these are installed; in CI they must be.
 _PEERS = {
-    "torch": ["weights/test_with_torch.py"],
-    "keras": ["weights/test_with_keras.py"],
+    "torch": ["weights/test_with_torch.py", "data/augment/test_with_torchvision.py"],
+    "keras": ["weights/test_with_keras.py", "data/augment/test_affine_with_keras.py"],
 }
 collect_ignore = [file for peer, tests in _PEERS.items() if importlib.util.find_spec(peer) is None for file in tests]
 if collect_ignore and os.environ.get("CI"):

@@ -1,174 +1,211 @@
 import json
 
+import jax
 import numpy as np
 import pytest
 
-from transfer_jax.core.errors import ConfigError, DataError
-from transfer_jax.data import phantom, pipeline, spec, writer
+from transfer_jax.core import mesh as meshes
+from transfer_jax.core.errors import DataError
+from transfer_jax.data import modes, phantom, pipeline, records, resident, spec, writer
+from transfer_jax.data.order import Order, Share, shuffled
+from transfer_jax.data.shards import Form
 
-COUNTS = {"train": 50, "val": 21}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    out = tmp_path_factory.mktemp("data") / "fundus"
-    writer.write(out, "fundus", phantom.rows("fundus", size=32, counts=COUNTS, seed=0), encoding="png", source={})
-    return out
+BATCH = 10
 
 
 @pytest.fixture(scope="module")
-def opened(folder):
-    manifest = spec.Manifest.read(folder)
-    task = spec.make_task("fundus", manifest.values(), "binary", ("dots",), 3)
-    return manifest, task, {split: pipeline.open_split(folder, manifest, split) for split in COUNTS}
+def on_device(opened):
+    mesh = meshes.create(5)
+    return mesh, resident.put(opened[0], mesh), jax.jit(lambda images, positions: resident.gather(images, positions, mesh))
 
 
-def batches(opened, count, share=pipeline.Share(), seed=0, batch_size=10):
-    manifest, task, splits = opened
-    stream = pipeline.train_batches(splits["train"], manifest, task, batch_size=batch_size, seed=seed, share=share)
-    return [next(stream) for _ in range(count)]
+def stream(opened, mode="streamed", seed=0, share=Share(), batch=BATCH):
+    found, positions, targets = opened
+    load = {"streamed": found, "mapped": found.mapped().__getitem__, "resident": None}[mode]
+    return pipeline.train_batches(load, targets, Order(shuffled(positions["train"]), len(positions["train"]), batch, seed), share)
 
 
-def keys(batch):
-    return [image.tobytes() for image in batch["image"]]
+def images(batch, on_device):
+    if "image" in batch:
+        return batch["image"]
+    mesh, all_of_them, gather = on_device
+    return np.asarray(gather(all_of_them, meshes.put_whole(mesh, batch["position"])))
 
 
-def test_records_hold_the_images_and_targets_exactly(opened):
-    manifest, task, splits = opened
-    load = pipeline._Load(splits["train"], manifest, task)
-    for i, row in enumerate(phantom.rows("fundus", size=32, counts=COUNTS, seed=0)):
-        if row.split == "train":
-            loaded = load(i)
-            np.testing.assert_array_equal(loaded["image"], row.image)
-            assert loaded["targets"] == (row.labels["dots"] >= 3)
-            assert loaded["mask"].all()
+def take(found, count):
+    return [next(found) for _ in range(count)]
 
 
-def test_manifest_statistics_are_those_of_the_training_images(opened):
-    images = np.stack([r.image for r in phantom.rows("fundus", size=32, counts=COUNTS, seed=0) if r.split == "train"]) / 255
-    np.testing.assert_allclose(opened[0].mean, images.mean((0, 1, 2)), rtol=1e-9)
-    np.testing.assert_allclose(opened[0].std, images.std((0, 1, 2)), rtol=1e-6)
+def test_records_are_the_images_in_their_order(opened, pixels):
+    found = opened[0]
+    np.testing.assert_array_equal(found(np.arange(71)), pixels)
+    np.testing.assert_array_equal(found(np.array([70, 0, 33, 0])), pixels[[70, 0, 33, 0]])
 
 
-def test_every_epoch_holds_every_image_once_in_another_order(opened):
-    epochs = [[k for batch in batches(opened, 10)[start : start + 5] for k in keys(batch)] for start in (0, 5)]
-    assert len(set(epochs[0])) == 50
-    assert set(epochs[0]) == set(epochs[1])
-    assert epochs[0] != epochs[1]
+def test_manifest_statistics_are_those_of_the_training_images(opened, pixels):
+    train = pixels[:50] / 255
+    np.testing.assert_allclose(opened[0].manifest.mean, train.mean((0, 1, 2)), rtol=1e-9)
+    np.testing.assert_allclose(opened[0].manifest.std, train.std((0, 1, 2)), rtol=1e-6)
 
 
-def test_the_order_depends_on_the_seed_alone(opened):
-    a, b, c = ([keys(x) for x in batches(opened, 3, seed=seed)] for seed in (0, 0, 1))
-    assert a == b
-    assert a != c
+@pytest.mark.parametrize("mode", modes.MODES)
+def test_every_mode_gives_the_images_and_targets_of_the_order(opened, pixels, on_device, mode):
+    _, positions, targets = opened
+    order = Order(shuffled(positions["train"]), 50, BATCH, seed=4)
+    for number, batch in enumerate(take(stream(opened, mode, seed=4), 12)):
+        rows = order.batch(number)
+        np.testing.assert_array_equal(images(batch, on_device), pixels[rows])
+        np.testing.assert_array_equal(batch["targets"], targets.values[rows])
+        np.testing.assert_array_equal(batch["weights"], targets.weights[rows])
+
+
+@pytest.mark.parametrize("first", modes.MODES)
+@pytest.mark.parametrize("then", modes.MODES)
+def test_every_mode_goes_on_in_the_middle_of_an_epoch_where_any_mode_stopped(opened, on_device, first, then):
+    begun = stream(opened, first, seed=3)
+    take(begun, 7)
+    state = json.loads(json.dumps(begun.get_state()))
+    wanted = [images(batch, on_device) for batch in take(begun, 6)]
+    again = stream(opened, then, seed=3)
+    again.set_state(state)
+    np.testing.assert_array_equal([images(batch, on_device) for batch in take(again, 6)], wanted)
 
 
 @pytest.mark.parametrize("processes", [2, 5])
-def test_shares_of_processes_make_up_the_same_global_batches(opened, processes):
-    whole = [set(keys(b)) for b in batches(opened, 7)]
-    shares = [batches(opened, 7, pipeline.Share(i, processes)) for i in range(processes)]
-    for step, wanted in enumerate(whole):
-        parts = [keys(share[step]) for share in shares]
-        assert all(len(part) == 10 // processes for part in parts)
-        assert {k for part in parts for k in part} == wanted
+def test_processes_side_by_side_make_the_same_global_batch(opened, processes):
+    whole = take(stream(opened), 7)
+    parts = [take(stream(opened, share=Share(i, processes)), 7) for i in range(processes)]
+    for number in range(7):
+        for key in ("image", "targets", "weights"):
+            np.testing.assert_array_equal(np.concatenate([part[number][key] for part in parts]), whole[number][key])
+    position = [take(stream(opened, "resident", share=Share(i, processes)), 1)[0]["position"] for i in range(processes)]
+    assert all((own == position[0]).all() and len(own) == BATCH for own in position)  # every process needs the whole batch's
 
 
-def test_resume_is_exact_in_the_middle_of_an_epoch(opened):
-    manifest, task, splits = opened
-
-    def stream():
-        return pipeline.train_batches(splits["train"], manifest, task, batch_size=10, seed=3)
-
-    first = stream()
-    for _ in range(7):
-        next(first)
-    state = json.loads(json.dumps(first.get_state()))
-    wanted = [keys(next(first)) for _ in range(8)]
-    second = stream()
-    second.set_state(state)
-    assert [keys(next(second)) for _ in range(8)] == wanted
+@pytest.mark.parametrize("devices", [1, 2, 8])
+def test_gathering_over_devices_is_indexing(opened, pixels, devices):
+    mesh = meshes.create(devices)
+    held = resident.put(opened[0], mesh)
+    assert held.shape[0] % devices == 0
+    assert {shard.data.shape[0] for shard in held.addressable_shards} == {held.shape[0] // devices}
+    positions = np.random.default_rng(0).integers(0, 71, 16).astype(np.int32)
+    gather = jax.jit(lambda images, positions: resident.gather(images, positions, mesh))
+    found = gather(held, meshes.put_whole(mesh, positions))
+    np.testing.assert_array_equal(found, pixels[positions])
+    assert found.sharding.is_equivalent_to(meshes.batched(mesh), 4)
 
 
-def test_evaluation_sees_every_image_once_and_in_order(opened):
-    manifest, task, splits = opened
-    val = pipeline.EvalBatches(splits["val"], manifest, task, batch_size=8)
+@pytest.mark.parametrize("mode", modes.MODES)
+def test_evaluation_sees_every_image_once_and_in_order(opened, pixels, on_device, mode):
+    found, positions, targets = opened
+    load = {"streamed": found, "mapped": found.mapped().__getitem__, "resident": None}[mode]
+    val = pipeline.EvalBatches(load, targets, positions["val"], batch_size=BATCH)
     for _ in range(2):
         seen = list(val)
-        assert [len(b["image"]) for b in seen] == [8, 8, 8]
-        mask = np.concatenate([b["mask"][:, 0] for b in seen])
-        np.testing.assert_array_equal(mask, np.arange(24) < 21)
-        images = np.concatenate([b["image"] for b in seen])[:21]
-        wanted = [r.image for r in phantom.rows("fundus", size=32, counts=COUNTS, seed=0) if r.split == "val"]
-        np.testing.assert_array_equal(images, wanted)
+        weights = np.concatenate([batch["weights"][:, 0] for batch in seen])
+        np.testing.assert_array_equal(weights, np.arange(30) < 21)
+        np.testing.assert_array_equal(np.concatenate([images(batch, on_device) for batch in seen])[:21], pixels[50:])
+        np.testing.assert_array_equal(np.concatenate([batch["targets"] for batch in seen])[:21], targets.values[50:])
+    assert targets.weights.all()  # masking the padding has not touched the targets themselves
 
 
-def test_evaluation_over_processes_counts_every_image_once(opened):
-    manifest, task, splits = opened
-    parts = [list(pipeline.EvalBatches(splits["val"], manifest, task, batch_size=8, share=pipeline.Share(i, 2))) for i in range(2)]
-    assert [len(p) for p in parts] == [3, 3]
-    assert sum(int(b["mask"].sum()) for p in parts for b in p) == 21
+def test_evaluation_over_processes_is_the_whole_evaluation_side_by_side(opened):
+    found, positions, targets = opened
+    whole = list(pipeline.EvalBatches(found, targets, positions["val"], batch_size=8))
+    parts = [list(pipeline.EvalBatches(found, targets, positions["val"], batch_size=8, share=Share(i, 2))) for i in range(2)]
+    for number, batch in enumerate(whole):
+        for key, value in batch.items():
+            np.testing.assert_array_equal(np.concatenate([part[number][key] for part in parts]), value)
 
 
-def test_a_broken_record_stops_the_iteration_with_its_name(opened, folder, tmp_path):
-    manifest, task, _ = opened
-    copy = tmp_path / "copy"
-    copy.mkdir()
+def copy(folder, place):
+    place.mkdir()
     for file in folder.iterdir():
-        (copy / file.name).write_bytes(file.read_bytes())
-    shard = next(copy.glob("*-train.*"))
+        if file.is_file():
+            (place / file.name).write_bytes(file.read_bytes())
+    return place
+
+
+def reopened(folder, splits=("train",)):
+    return records.open_splits(folder, spec.Manifest.read(folder), splits)[0]
+
+
+@pytest.mark.parametrize("mode", modes.MODES)
+def test_a_broken_record_in_the_middle_of_a_shard_is_named(fundus, opened, tmp_path, mode):
+    folder = copy(fundus[0], tmp_path / "copy")
+    shard = next(folder.glob("*-train.*"))
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 1
     shard.write_bytes(bytes(data))
-    stream = pipeline.train_batches(pipeline.open_split(copy, manifest, "train"), manifest, task, batch_size=10, seed=0)
+    broken = reopened(folder)
+    read = {
+        "streamed": lambda: take(stream((broken, {"train": np.arange(50)}, opened[2])), 5),
+        "mapped": broken.mapped,
+        "resident": lambda: resident.put(broken, meshes.create(2)),
+    }[mode]
     with pytest.raises(DataError, match="wrong checksum in record"):
-        [next(stream) for _ in range(5)]
+        read()
+    assert not list(folder.glob("decoded/*"))  # nothing half decoded is kept
 
 
-def test_a_lost_shard_and_a_short_split_are_errors(opened, folder, tmp_path):
-    manifest, task, splits = opened
+def test_what_does_not_belong_together_is_found_when_it_is_opened(fundus, tmp_path):
+    folder = copy(fundus[0], tmp_path / "copy")
+    table = (folder / "train.csv").read_text()
+    (folder / "train.csv").write_text(table.replace("train_000003", "train_000004"))
+    with pytest.raises(DataError, match=r"train.csv has changed since"):
+        reopened(folder)
+    (folder / "train.csv").unlink()
+    with pytest.raises(DataError, match=r"train.csv is missing"):
+        reopened(folder)
+    (folder / "train.csv").write_text(table)
+    next(folder.glob("*-train.*")).unlink()
     with pytest.raises(DataError, match="is missing, though the manifest names it"):
-        pipeline.open_split(tmp_path, manifest, "train")
+        reopened(folder)
     with pytest.raises(DataError, match="no split 'test'"):
-        pipeline.open_split(folder, manifest, "test")
+        reopened(folder, ("test",))
+
+
+def test_shards_of_another_set_are_found_by_their_names(fundus, tmp_path):
+    folder = copy(fundus[0], tmp_path / "copy")
+    items = list(phantom.items("fundus", size=32, counts={"train": 50}, seed=0))
+    writer.write(tmp_path / "other", "fundus", items[::-1], Form(32, 3, encoding="png"), source={})
+    shard = next(folder.glob("*-train.*"))
+    shard.write_bytes((tmp_path / "other" / shard.name).read_bytes())
+    with pytest.raises(DataError, match="is 'fundus_000049', its table says 'fundus_000000'"):
+        reopened(folder)(np.arange(1))
+
+
+def test_too_few_images_for_a_batch_are_an_error():
     with pytest.raises(DataError, match="has 50 training images, a batch needs 64"):
-        pipeline.train_batches(splits["train"], manifest, task, batch_size=64, seed=0)
+        pipeline.check_batch("fundus", 50, 64)
 
 
-def test_missing_labels_are_masked():
-    task = spec.Task("multilabel", ("a", "b"))
-    targets, mask = task.targets({"a": spec.MISSING, "b": 1})
-    np.testing.assert_array_equal(targets, [0, 1])
-    np.testing.assert_array_equal(mask, [False, True])
-    assert not spec.Task("binary", ("a",), threshold=2).targets({"a": spec.MISSING})[1].any()
+def test_decoded_images_are_kept_and_used_again(fundus, opened, tmp_path):
+    folder = copy(fundus[0], tmp_path / "copy")
+    first = reopened(folder)
+    np.testing.assert_array_equal(first.mapped(), opened[0](np.arange(50)))
+    before = first.cache().stat().st_mtime_ns
+    reopened(folder).mapped()
+    assert first.cache().stat().st_mtime_ns == before
+    assert [file.name for file in (folder / "decoded").iterdir()] == [first.cache().name]
+    assert reopened(folder, ("train", "val")).cache() != first.cache()
 
 
 @pytest.mark.parametrize(
-    ("kind", "labels", "threshold", "message"),
+    ("decoded", "wanted", "device", "host", "disk", "mode"),
     [
-        ("binary", ("grad",), 2, "did you mean 'grade'"),
-        ("binary", ("grade", "dots"), 2, "takes one label, not 2"),
-        ("binary", ("grade",), 9, "threshold=9 leaves one class empty"),
-        ("multilabel", ("grade",), None, "takes labels of 0 and 1"),
-        ("multilabel", (), None, "at least one label"),
-        ("ranking", ("grade",), None, "unknown task kind"),
+        (10, 1000, 100, 100, 100, "resident"),
+        (40, 1000, 100, 100, 100, "mapped"),
+        (40, 1000, 100, 100, 60, "streamed"),
+        (60, 1000, 100, 100, 1000, "streamed"),
+        (10, 150, 100, 100, 100, "streamed"),  # less than two epochs
     ],
 )
-def test_a_task_that_does_not_fit_the_data_is_an_error(opened, kind, labels, threshold, message):
-    with pytest.raises(ConfigError, match=message):
-        spec.make_task("fundus", opened[0].values(), kind, labels, threshold)
+def test_the_mode_is_chosen_by_size_and_use(decoded, wanted, device, host, disk, mode):
+    assert modes.choose(decoded, 100, wanted=wanted, device=device, host=host, disk=disk) == mode
 
 
-def test_manifests_are_checked(tmp_path):
-    with pytest.raises(DataError, match="does not exist: make it with"):
-        spec.Manifest.read(tmp_path / "none")
-    with pytest.raises(DataError, match="has no manifest"):
-        spec.Manifest.read(tmp_path)
-    for content, message in (
-        ("{", "not a manifest"),
-        ('{"format": 7}', "has format 7"),
-        ('{"format": 1, "x": 2}', "not a manifest"),
-        ("[]", "not a manifest"),
-    ):
-        (tmp_path / spec.MANIFEST).write_text(content)
-        with pytest.raises(DataError, match=message):
-            spec.Manifest.read(tmp_path)
+def test_memory_and_disk_are_measured(tmp_path):
+    assert 1 << 20 < modes.free_on_host() < 1 << 50
+    assert modes.free_on_devices(meshes.create(1)) > 1 << 20
+    assert modes.free_on_disk(tmp_path) > 0

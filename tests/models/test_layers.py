@@ -7,8 +7,9 @@ import pytest
 from flax import linen as nn
 from jax import lax
 
+from transfer_jax.core import fusion
 from transfer_jax.core import mesh as meshes
-from transfer_jax.models import convolution, fusion, layers, pooling, resnet
+from transfer_jax.models import convolution, layers, pooling, resnet
 
 
 @pytest.mark.parametrize("shape", [(2, 8, 8, 4), (3, 7, 9, 2), (1, 1, 1, 3), (2, 2, 5, 1)])

@@ -12,7 +12,8 @@ def tiny(**changes):
     config.source.kind = "train"
     config.source.data.update(phantom="texture", size=32, train=32, val=16, task="multiclass", labels=("texture",))
     config.source.recipe.update(steps=3, batch_size=8, eval_every=3, checkpoint_every=2)
-    config.data.update(phantom="fundus", size=32, train=48, val=24, labels=("grade",), threshold=2, flip=True, shift=1)
+    config.data.update(phantom="fundus", size=32, train=48, val=24, labels=("grade",), threshold=2)
+    config.data.augment.update(flip=True, shift=1)
     config.recipe.update(steps=6, batch_size=8, eval_every=2, checkpoint_every=4)
     config.arms = ("random", "mean_var", "transfusion:conv2", "pretrained")
     for path, value in changes.items():

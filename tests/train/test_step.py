@@ -12,7 +12,7 @@ from transfer_jax.train import evaluate, objective, state, step
 RNG = np.random.default_rng(0)
 IMAGES = jnp.asarray(RNG.normal(size=(16, 32, 32, 3)), jnp.float32)
 TARGETS = jnp.asarray(RNG.integers(0, 2, (16, 1)), jnp.float32)
-MASK = jnp.ones((16, 1), bool)
+WEIGHTS = jnp.ones((16, 1))
 
 
 def build(mesh, optimizer="sgd", network="cbr_tiny"):
@@ -32,7 +32,7 @@ def losses(mesh, steps, **options):
     member, train_step, _ = build(mesh, **options)
     values = []
     for _ in range(steps):
-        member = train_step(member, *on(mesh, IMAGES, TARGETS, MASK))
+        member = train_step(member, *on(mesh, IMAGES, TARGETS, WEIGHTS))
         values.append(float(member.metrics.compute()["loss"]))
         member = member.replace(metrics=jax.device_put(TrainMetrics.empty(), meshes.replicated(mesh)))
     return values, member
@@ -54,35 +54,40 @@ def test_eight_devices_do_what_one_does(one_device):
         np.testing.assert_allclose(a, b, atol=5e-5)
 
 
-def test_the_gradient_is_that_of_the_masked_mean(one_device):
-    # Two rows that do not count, whatever is in them: the step is that of the others.
-    mask = MASK.at[3].set(False).at[7].set(False)
+def test_rows_that_do_not_count_teach_nothing(one_device):
+    # Two rows whose weight is zero, whatever is in them: the step is that of the others.
+    weights = WEIGHTS.at[3].set(0).at[7].set(0)
     results = []
     for value in (0.0, 1.0):
         member, train_step, _ = build(one_device)
         targets = TARGETS.at[3].set(value).at[7].set(value)
-        results.append(train_step(member, *on(one_device, IMAGES, targets, mask)).params)
+        results.append(train_step(member, *on(one_device, IMAGES, targets, weights)).params)
     for a, b in zip(jax.tree.leaves(results[0]), jax.tree.leaves(results[1]), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert float(objective.masked_mean(jnp.ones((2, 1)), jnp.zeros((2, 1), bool))) == 0.0
+
+
+def test_weighted_means_are_over_those_that_count():
+    values, weights = jnp.asarray([[1.0], [2.0], [3.0], [4.0]]), jnp.asarray([[2.0], [0.0], [0.5], [0.5]])
+    assert float(objective.weighted_mean(values, weights)) == pytest.approx((2 * 1 + 0.5 * 3 + 0.5 * 4) / 3)
+    assert float(objective.weighted_mean(values, 0 * weights)) == 0.0
 
 
 def test_one_compilation_serves_members_of_other_hyper_parameters(one_device):
     member, train_step, _ = build(one_device)
     for rate in (0.1, 0.01):
         member = member.replace(hyper=jax.device_put(optim.hyper(rate, 0.0), meshes.replicated(one_device)))
-        member = train_step(member, *on(one_device, IMAGES, TARGETS, MASK))
+        member = train_step(member, *on(one_device, IMAGES, TARGETS, WEIGHTS))
     assert train_step._cache_size() == 1
 
 
 def test_prediction_and_evaluation_count_rows_that_count(one_device):
     member, _, predict = build(one_device)
-    whole = predict(member.variables, *on(one_device, IMAGES, TARGETS, MASK))
+    whole = predict(member.variables, *on(one_device, IMAGES, TARGETS, WEIGHTS))
     scores, loss = whole.scores, whole.loss
     assert scores.shape == (16, 1)
     assert float(whole.count) == 16
-    halves = [on(one_device, IMAGES[:8], TARGETS[:8], MASK[:8]), on(one_device, IMAGES[8:], TARGETS[8:], MASK[8:])]
-    padding = on(one_device, IMAGES[:8] * 9, 1 - TARGETS[:8], MASK[:8] & False)
+    halves = [on(one_device, IMAGES[:8], TARGETS[:8], WEIGHTS[:8]), on(one_device, IMAGES[8:], TARGETS[8:], WEIGHTS[8:])]
+    padding = on(one_device, IMAGES[:8] * 9, 1 - TARGETS[:8], 0 * WEIGHTS[:8])
     report = evaluate.evaluate({"a": member.variables}, [tuple(h) for h in [*halves, padding]], predict, "binary", 1)["a"]
     positive, negative = scores[TARGETS[:, 0] > 0.5, 0], scores[TARGETS[:, 0] < 0.5, 0]
     wanted = np.mean(np.asarray(positive)[:, None] > np.asarray(negative)[None])
@@ -95,7 +100,7 @@ def test_multiclass_evaluation_is_one_against_the_rest(one_device):
     goal = objective.classify("multiclass")
     variables = module.init(jax.random.key(0), IMAGES[:1], train=False)
     targets = jnp.asarray(np.arange(16) % 3, jnp.float32)[:, None]
-    batch = tuple(on(one_device, IMAGES, targets, MASK))
+    batch = tuple(on(one_device, IMAGES, targets, WEIGHTS))
     report = evaluate.evaluate({"a": variables}, [batch], step.make_predict(module, goal, one_device), "multiclass", 3)["a"]
     assert set(report) == {"auc", "loss", "auc/0", "auc/1", "auc/2"}
     assert report["auc"] == pytest.approx(np.mean([report[f"auc/{i}"] for i in range(3)]))

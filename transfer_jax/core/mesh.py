@@ -38,3 +38,8 @@ def put_batch(mesh: Mesh, batch: dict[str, np.ndarray]) -> Any:
     """Sends this process's share of a global batch to its devices: leaves [b, ...] -> global arrays [b * processes, ...]."""
     sharding = batched(mesh)
     return {name: jax.make_array_from_process_local_data(sharding, value) for name, value in batch.items()}
+
+
+def put_whole(mesh: Mesh, value: np.ndarray) -> Any:
+    """Sends an array that every process has to all devices."""
+    return jax.make_array_from_process_local_data(replicated(mesh), value, value.shape)

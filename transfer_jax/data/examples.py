@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -12,15 +13,6 @@ from transfer_jax.core.errors import DataError
 from transfer_jax.data.spec import Manifest
 
 _LABEL = "labels/"
-
-
-class Example(NamedTuple):
-    """An image's record: encoded bytes, names, labels."""
-
-    image: bytes
-    id: str
-    patient: str
-    labels: dict[str, int]
 
 
 @functools.cache
@@ -31,29 +23,27 @@ def _message() -> Any:
     return tf_example_pb2.Example
 
 
-def serialize(example: Example) -> bytes:
-    """The example as the bytes of a tf.train.Example."""
+def serialize(image: bytes, name: str, patient: str, labels: Mapping[str, int]) -> bytes:
+    """An image's encoded bytes, its name, its patient and its labels as the bytes of a tf.train.Example."""
     message = _message()()
     feature = message.features.feature
-    feature["image"].bytes_list.value.append(example.image)
-    feature["id"].bytes_list.value.append(example.id.encode())
-    feature["patient"].bytes_list.value.append(example.patient.encode())
-    for name, value in example.labels.items():
-        feature[_LABEL + name].int64_list.value.append(value)
+    feature["image"].bytes_list.value.append(image)
+    feature["id"].bytes_list.value.append(name.encode())
+    feature["patient"].bytes_list.value.append(patient.encode())
+    for label, value in labels.items():
+        feature[_LABEL + label].int64_list.value.append(value)
     return message.SerializeToString(deterministic=True)
 
 
-def parse(payload: bytes, labels: tuple[str, ...]) -> Example:
-    """The example in `payload`, with the labels named.
+def image(payload: bytes) -> tuple[bytes, str]:
+    """The encoded image in `payload`, and its name.
 
     Raises:
       DataError: it is no such example.
     """
     try:
         feature = _message().FromString(payload).features.feature
-        values = {name: int(feature[_LABEL + name].int64_list.value[0]) for name in labels}
-        image, identity, patient = (feature[key].bytes_list.value[0] for key in ("image", "id", "patient"))
-        return Example(image, identity.decode(), patient.decode(), values)
+        return feature["image"].bytes_list.value[0], feature["id"].bytes_list.value[0].decode()
     except Exception as error:  # the protobuf library's DecodeError is not importable without it
         raise DataError(f"a record is not an example of this program ({type(error).__name__}: {error}): prepare the data set again") from error
 
@@ -64,9 +54,13 @@ def write_tfds_files(folder: Path, manifest: Manifest, version: str = "1.0.0") -
     from google.protobuf import json_format
     from tensorflow_datasets.core.proto import dataset_info_pb2
 
+    if manifest.encoding == "raw":
+        pixels = tfds.features.Tensor(shape=manifest.shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES)
+    else:
+        pixels = tfds.features.Image(shape=manifest.shape, encoding_format=manifest.encoding)
     features = tfds.features.FeaturesDict(
         {
-            "image": tfds.features.Image(shape=(manifest.height, manifest.width, manifest.channels), encoding_format=manifest.encoding),
+            "image": pixels,
             "id": tfds.features.Text(),
             "patient": tfds.features.Text(),
             "labels": {name: tfds.features.Scalar(np.int64) for name in manifest.labels},
@@ -74,6 +68,7 @@ def write_tfds_files(folder: Path, manifest: Manifest, version: str = "1.0.0") -
     )
     features.save_config(folder)
     info = dataset_info_pb2.DatasetInfo(name=manifest.name, version=version, file_format="tfrecord")
+    info.citation = str(manifest.source.get("citation", ""))
     for split, content in manifest.splits.items():
         info.splits.append(
             dataset_info_pb2.SplitInfo(

@@ -9,6 +9,7 @@ Three sets, each a pure function of a seed and an image's number:
 - `texture`: natural-image-like: an object filled with one of eight textures on a background of 1/f noise.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from transfer_jax.core.errors import ConfigError
 from transfer_jax.core.names import nearest
-from transfer_jax.data.spec import Row
+from transfer_jax.data.items import Item
 
 # A grade's number of microaneurysms: from, to (both included).
 _DOTS = ((0, 0), (1, 2), (3, 5), (6, 9), (10, 14))
@@ -29,8 +30,8 @@ TEXTURES = ("stripes_0", "stripes_45", "stripes_90", "stripes_135", "checks", "s
 Drawing = tuple[np.ndarray, dict[str, int]]
 
 
-def rows(name: str, *, size: int, counts: Mapping[str, int], seed: int) -> Iterator[Row]:
-    """The images of the phantom `name`.
+def items(name: str, *, size: int, counts: Mapping[str, int], seed: int) -> Iterator[Item]:
+    """The images of the phantom `name`; each holds its pixels.
 
     Args:
       name: "fundus", "chest" or "texture".
@@ -46,7 +47,7 @@ def rows(name: str, *, size: int, counts: Mapping[str, int], seed: int) -> Itera
     for split, count in counts.items():
         for i in range(count):
             image, labels = draw(np.random.default_rng((seed, number)), size)
-            yield Row(f"{name}_{number:06d}", f"{split}_{i // _IMAGES_PER_PATIENT:06d}", split, labels, image)
+            yield Item(f"{name}_{number:06d}", f"{split}_{i // _IMAGES_PER_PATIENT:06d}", labels, functools.partial(np.asarray, image), split)
             number += 1
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from transfer_jax.models.fusion import settle
+from transfer_jax.core.fusion import settle
 from transfer_jax.models.layers import Conv, Norm
 from transfer_jax.models.network import NORMS, Network, Outputs, choose_widths
 from transfer_jax.models.pooling import max_pool

@@ -7,6 +7,8 @@ from typing import Any
 from transfer_jax import inits, models
 from transfer_jax.core import normalisation
 from transfer_jax.core.errors import ConfigError
+from transfer_jax.core.names import nearest
+from transfer_jax.data import augment, modes, sampling, task
 from transfer_jax.settings.sections import Data, Recipe, Study
 
 
@@ -37,9 +39,6 @@ def check(study: Study) -> None:
         raise ConfigError(f"config.network_options.channels={study.network_options.channels} must be 1 or 3")
     if study.source.normalisation is not None:
         normalisation.named(study.source.normalisation)
-    for data in (study.data, study.source.data):
-        if data is not None and data.normalisation not in (None, normalisation.OWN):
-            normalisation.named(data.normalisation)
     if not study.arms:
         raise ConfigError("config.arms is empty: a study needs at least one arm, e.g. --config.arms=\"('random',)\"")
     names = [a.name for a in study.arms]
@@ -57,11 +56,15 @@ def check(study: Study) -> None:
         raise ConfigError(
             f"config.source.kind is {study.source.kind!r}, but no arm begins from pretrained weights: set it to 'none', or add such an arm"
         )
-    for where, data in (("data", study.data), ("source.data", study.source.data)):
-        if data is not None and data.threshold is not None and data.task != "binary":
-            raise ConfigError(
-                f"config.{where}.threshold is read by task='binary' only, not by {data.task!r}: take it out, or change config.{where}.task"
-            )
+    _data("data", study.data)
+    if study.source.data is not None:
+        _data("source.data", study.source.data)
+        if study.source.data.folds is not None:
+            raise ConfigError("config.source.data.folds is read by no source, which is trained once: take it out")
+    if study.data.folds is not None and study.repeats > study.data.folds:
+        raise ConfigError(
+            f"config.repeats={study.repeats} is more than config.data.folds={study.data.folds}: every repeat is judged by a fold of its own"
+        )
     positive = {"repeats": study.repeats, **_numbers("recipe", study.recipe), **_numbers("data", study.data)}
     if study.source.recipe and study.source.data:
         positive |= _numbers("source.recipe", study.source.recipe) | _numbers("source.data", study.source.data)
@@ -70,8 +73,7 @@ def check(study: Study) -> None:
             raise ConfigError(f"config.{name}={value} must be positive")
     not_negative: dict[str, float | None] = {"seed": study.seed}
     for where, section in (("", study), ("source.", study.source)):
-        for name, holder in (("data.shift", section.data), ("recipe.weight_decay", section.recipe)):
-            not_negative[where + name] = getattr(holder, name.split(".")[1], None)
+        not_negative[where + "recipe.weight_decay"] = getattr(section.recipe, "weight_decay", None)
     for i, chosen in enumerate(study.arms):
         not_negative |= {f"arms[{i}].{name}": getattr(chosen, name) for name in ("learning_rate", "weight_decay")}
     for name, value in not_negative.items():
@@ -81,7 +83,29 @@ def check(study: Study) -> None:
         raise ConfigError(f"config.threshold_auc={study.threshold_auc} must lie between 0.5 and 1")
 
 
+def _data(where: str, data: Data) -> None:
+    """Raises ConfigError where options of a data set do not go together."""
+    if data.normalisation not in (None, normalisation.OWN):
+        normalisation.named(data.normalisation)
+    if data.threshold is not None and data.task != "binary":
+        raise ConfigError(f"config.{where}.threshold is read by task='binary' only, not by {data.task!r}: take it out, or change config.{where}.task")
+    for option, value, known in (("balance", data.balance, sampling.METHODS), ("mode", data.mode, (modes.AUTO, *modes.MODES))):
+        if value not in known:
+            raise ConfigError(f"unknown config.{where}.{option}={value!r}: {nearest(value, known)}")
+    if data.balance in ("over", "under") and data.task == "multilabel":
+        raise ConfigError(f"config.{where}.balance={data.balance!r} needs one label; for a multilabel task choose 'weights'")
+    if data.preset is not None:
+        augment.preset(data.preset)
+        if data.augment != augment.Augmentation():
+            raise ConfigError(f"config.{where}.preset and config.{where}.augment are both set: choose one")
+    policies = task.policies(data.labels, data.uncertain)
+    if ("self_trained" in policies) != (data.predictions is not None):
+        raise ConfigError(f"config.{where}.predictions (a table of tools.predict) and the policy 'self_trained' need each other: set both or neither")
+    if data.folds is not None and data.folds < 2:
+        raise ConfigError(f"config.{where}.folds={data.folds} must be at least 2")
+
+
 def _numbers(where: str, section: Data | Recipe) -> dict[str, float | None]:
     """The options of a section that must be positive."""
-    names = ("steps", "batch_size", "learning_rate", "eval_every", "checkpoint_every", "size", "train", "val")
+    names = ("steps", "batch_size", "learning_rate", "eval_every", "checkpoint_every", "size", "train", "val", "subset")
     return {f"{where}.{name}": getattr(section, name) for name in names if hasattr(section, name)}

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from transfer_jax.data.augment import Augmentation
+
+_NO_AUGMENTATION = Augmentation()
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NetworkOptions:
@@ -42,8 +46,18 @@ class Data:
       task: "binary", "multilabel" or "multiclass".
       labels: names of the labels to predict.
       threshold: "binary" only: a label is positive from this value on (default 1).
-      flip: mirror training images at random.
-      shift: move training images by up to this many pixels.
+      uncertain: policies for labels that are uncertain, see `data.task.POLICIES`: ("ones",) for all labels, ("ignore", "Edema:ones") with
+        another one for Edema.
+      predictions: table made by tools.predict, for labels whose policy is "self_trained".
+      balance: against unbalanced classes: "none", "over" (smaller classes come several times an epoch), "under" (of larger classes as many
+        images as the smallest has) or "weights" (of the loss).
+      subset: use so many training images only, a fair choice by patient and class; smaller subsets are within larger ones.
+      folds: deal the training and validation images into so many folds, by patient and class; repeat r is judged by fold r and trained on
+        the others.
+      allow_patient_overlap: open a data set whose splits share patients, to reproduce a paper that leaked.
+      mode: where pixels are while training: "streamed", "mapped" or "resident" (see `data.modes`), or "auto".
+      augment: what is done to training images.
+      preset: instead of `augment`, what a paper did: a name of `data.augment.presets`.
       normalisation: a name of `core.normalisation`, or "own" (mean and standard deviation of the set's own training images);
         by default what the weights of config.source ask for where they come from a file, else "own".
     """
@@ -57,8 +71,15 @@ class Data:
     task: str = "binary"
     labels: tuple[str, ...] = ()
     threshold: int | None = None
-    flip: bool = False
-    shift: int = 0
+    uncertain: tuple[str, ...] = ("ignore",)
+    predictions: str | None = None
+    balance: str = "none"
+    subset: int | None = None
+    folds: int | None = None
+    allow_patient_overlap: bool = False
+    mode: str = "auto"
+    augment: Augmentation = _NO_AUGMENTATION
+    preset: str | None = None
     normalisation: str | None = None
 
 

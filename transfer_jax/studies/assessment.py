@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from transfer_jax import models
 from transfer_jax.analysis import filters
 from transfer_jax.core import mesh as meshes
-from transfer_jax.data.spec import Task
+from transfer_jax.data.task import Task
 from transfer_jax.metrics.training import TrainMetrics
 from transfer_jax.train import evaluate, loop
 from transfer_jax.train.evaluate import DeviceBatch
@@ -22,6 +22,8 @@ from transfer_jax.train.progress import Progress
 from transfer_jax.train.state import Member
 from transfer_jax.train.step import Predict
 from transfer_jax.train.tensorboard import Writer
+
+Validations = Sequence[tuple[tuple[str, ...], Iterable[DeviceBatch]]]
 
 
 class Assessment:
@@ -32,12 +34,12 @@ class Assessment:
     """
 
     def __init__(
-        self, folder: Path, names: Iterable[str], validation: Iterable[DeviceBatch], predict: Predict, task: Task, progress: Progress, mesh: Mesh
+        self, folder: Path, names: Iterable[str], validations: Validations, predict: Predict, task: Task, progress: Progress, mesh: Mesh
     ) -> None:
-        """Events of member `name` go to `folder/tensorboard/name`, written by the first process alone."""
+        """Events of member `name` go to `folder/tensorboard/name`, written by the first process alone; `validations` says who is judged by what."""
         self.history: list[dict[str, Any]] = []
         self._boards = {name: Writer(folder / "tensorboard" / name) for name in names} if jax.process_index() == 0 else {}
-        self._validation, self._predict, self._task, self._progress, self._mesh = validation, predict, task, progress, mesh
+        self._validations, self._predict, self._task, self._progress, self._mesh = validations, predict, task, progress, mesh
 
     def __enter__(self) -> Assessment:
         """Itself."""
@@ -58,8 +60,12 @@ class Assessment:
     def __call__(self, done: int, members: dict[str, Member]) -> None:
         """Evaluates every member after `done` steps and empties its training averages."""
         task = self._task
-        reports = evaluate.evaluate(loop.variables(members), self._validation, self._predict, task.kind, task.num_outputs)
-        for name, report in reports.items():
+        variables = loop.variables(members)
+        reports: dict[str, dict[str, float]] = {}
+        for names, batches in self._validations:
+            reports |= evaluate.evaluate({name: variables[name] for name in names}, batches, self._predict, task.kind, task.num_outputs)
+        for name in members:
+            report = reports[name]
             averages = {f"train_{key}": float(value) for key, value in members[name].metrics.compute().items()} if done else {}
             members[name] = members[name].replace(metrics=jax.device_put(TrainMetrics.empty(), meshes.replicated(self._mesh)))
             self.history.append({"member": name, "step": done, **report, **averages})

@@ -30,7 +30,7 @@ def card(study: Study, opened: Opened, facts: Mapping[str, Any], history: Histor
         options={name: value for name, value in chosen.items() if value not in (None, ())},
         normalisation=opened.normalisation.grey() if opened.channels == 1 else opened.normalisation,
         normalisation_from="of the training",
-        data=f"{manifest.name}: {len(opened.train)} training and {len(opened.val)} validation images of {manifest.height} x {manifest.width}",
+        data=f"{manifest.name}: {opened.described()} of {manifest.height} x {manifest.width}",
         task=f"{opened.task.kind}: {', '.join(opened.task.labels)}",
         recipe={name: value for name, value in facts.items() if name not in _ELSEWHERE},
         metrics={f"validation {name}": float(last[name]) for name in ("auc", "loss")},

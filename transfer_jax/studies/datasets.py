@@ -1,27 +1,25 @@
-"""A study's data: opened, checked, and turned into streams of batches on the mesh."""
+"""A study's data: opened, checked, and dealt into training and validation images for every repeat."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
+from jaxtyping import Int
 
 from transfer_jax import models
-from transfer_jax.core import mesh as meshes
-from transfer_jax.core import rng
-from transfer_jax.core.errors import ConfigError
+from transfer_jax.core.errors import ConfigError, DataError
 from transfer_jax.core.normalisation import OWN, Normalisation, named
-from transfer_jax.data import augment, phantom, pipeline, spec, writer
-from transfer_jax.data.tfrecord import RecordSource
+from transfer_jax.data import augment, phantom, pipeline, predictions, records, rows, sampling, spec, splits, task, writer
+from transfer_jax.data.order import Order, shuffled
+from transfer_jax.data.records import Records
+from transfer_jax.data.shards import Form
+from transfer_jax.data.task import Targets, Task
 from transfer_jax.settings import Data
-from transfer_jax.train.evaluate import DeviceBatch
-from transfer_jax.train.loop import Group
 
 
 class Needs(NamedTuple):
@@ -38,39 +36,97 @@ class Needs(NamedTuple):
     normalisation: Normalisation | None = None
 
 
-class Opened(NamedTuple):
-    """A data set ready to be read, and the task made of it."""
+class Part(NamedTuple):
+    """The images of one repeat, as positions in `Opened.records`."""
 
-    manifest: spec.Manifest
-    task: spec.Task
-    train: RecordSource
-    val: RecordSource
-    augmentation: augment.Augmentation
+    train: Int[np.ndarray, " n"]
+    val: Int[np.ndarray, " m"]
+
+
+class Opened(NamedTuple):
+    """A data set ready to be read, and the task made of it.
+
+    Attributes:
+      records: images of the splits that are used.
+      task: what is predicted.
+      parts: one for all repeats, or one a fold.
+      targets: of all positions, to train on.
+      judged: of all positions, to be evaluated against.
+      settings: what it was opened by.
+      normalisation: of the images.
+      channels: that the network takes.
+    """
+
+    records: Records
+    task: Task
+    parts: tuple[Part, ...]
+    targets: Targets
+    judged: Targets
+    settings: Data
     normalisation: Normalisation
     channels: int
+
+    @property
+    def manifest(self) -> spec.Manifest:
+        """Of the data set."""
+        return self.records.manifest
+
+    def part(self, repeat: int) -> Part:
+        """The images of a repeat."""
+        return self.parts[repeat % len(self.parts)]
+
+    @property
+    def augmentation(self) -> augment.Augmentation:
+        """What is done to training images."""
+        return self.settings.augment if self.settings.preset is None else augment.preset(self.settings.preset)
 
     def images(self, raw: jax.Array) -> jax.Array:
         """Images of the set, uint8, as the network takes them."""
         return augment.normalise(raw, self.normalisation, self.channels)
+
+    def described(self) -> str:
+        """How many images train and judge a network."""
+        part = self.part(0)
+        return f"{len(part.train)} training and {len(part.val)} validation images" + (
+            f" in fold 1 of {len(self.parts)}" if self.settings.folds else ""
+        )
+
+    def training(self, repeat: int, batch_size: int, seed: int) -> tuple[Order, Targets]:
+        """The order of a repeat's batches, and the targets weighted as the settings ask.
+
+        Raises:
+          DataError: fewer images than a batch.
+        """
+        train, targets = self.part(repeat).train, self.targets
+        draw, length = shuffled(train), len(train)
+        if self.settings.balance in ("over", "under"):
+            method = sampling.over if self.settings.balance == "over" else sampling.under
+            draw, length = method(train, targets.values[train, 0].round().astype(int))
+        elif self.settings.balance == "weights":
+            targets = Targets(targets.values, targets.weights * _class_weights(targets, train))
+        pipeline.check_batch(self.manifest.name, length, batch_size)
+        return Order(draw, length, batch_size, seed), targets
 
 
 def open_data(data: Data, needs: Needs, workdir: Path, seed: int) -> Opened:
     """Opens the data of a study; a phantom is first written to `workdir/data`, once.
 
     Raises:
-      DataError: the folder is missing or damaged.
+      DataError: the folder is missing or damaged, a patient is in two splits, or a class is not there.
       ConfigError: the task does not fit the data, or the network does not.
     """
-    return _open(Path(data.path) if data.path is not None else _phantom(data, workdir / "data", seed), data, needs)
+    return _open(Path(data.path) if data.path is not None else _phantom(data, workdir / "data", seed), data, needs, seed)
 
 
-def check(data: Data, needs: Needs, batch_size: int) -> None:
+def check(data: Data, needs: Needs, batch_size: int, seed: int) -> None:
     """Raises what opening and reading the data would raise, as far as that can be known without writing anything."""
     if data.path is not None:
-        pipeline.check_batch(data.path, len(_open(Path(data.path), data, needs).train), batch_size)
+        opened = _open(Path(data.path), data, needs, seed)
+        for repeat in range(len(opened.parts)):
+            opened.training(repeat, batch_size, seed)
     elif data.phantom is not None and data.size is not None and data.train is not None:
         _check_images(data.phantom, needs, (data.size, data.size, phantom.channels(data.phantom)))
-        spec.make_task(data.phantom, phantom.label_values(data.phantom), data.task, data.labels, data.threshold)
+        task.make(data.phantom, phantom.label_values(data.phantom), data.task, data.labels, data.threshold, data.uncertain)
         pipeline.check_batch(data.phantom, data.train, batch_size)
 
 
@@ -83,12 +139,85 @@ def _check_images(name: str, needs: Needs, shape: tuple[int, int, int]) -> None:
         raise ConfigError(f"images of {name} have {channels} channels: config.network_options.channels=1 is for grey images")
 
 
-def _open(folder: Path, data: Data, needs: Needs) -> Opened:
+def _open(folder: Path, data: Data, needs: Needs, seed: int) -> Opened:
     manifest = spec.Manifest.read(folder)
-    _check_images(str(folder), needs, (manifest.height, manifest.width, manifest.channels))
-    task = spec.make_task(manifest.name, manifest.values(), data.task, data.labels, data.threshold)
-    train, val = (pipeline.open_split(folder, manifest, split) for split in ("train", "val"))
-    return Opened(manifest, task, train, val, augment.Augmentation(data.flip, data.shift), _normalisation(data, needs, manifest), needs.channels)
+    _check_images(str(folder), needs, manifest.shape)
+    goal = task.make(manifest.name, manifest.values(), data.task, data.labels, data.threshold, data.uncertain)
+    tables = {split: rows.read(folder, content) for split, content in manifest.splits.items()}
+    _check_patients(folder, tables, data.allow_patient_overlap)
+    wanted = [split for split in ("train", "val") if split in manifest.splits] if data.folds else ["train", "val"]
+    pool, positions = records.open_splits(folder, manifest, wanted, tables)
+    table = pool.rows
+    predicted = predictions.read(data.predictions, table.ids, _self_trained(goal)) if data.predictions else None
+    targets = goal.targets(table.labels, training=True, predicted=predicted)
+    judged = goal.targets(table.labels, training=False)
+    strata = None if goal.kind == "multilabel" else judged.values[:, 0].astype(int)
+    parts = tuple(
+        _part(part, data, targets, judged, table.patients, strata, seed)
+        for part in (_folds(positions, data.folds, table.patients, strata, seed) if data.folds else [Part(positions["train"], positions["val"])])
+    )
+    for part in parts:
+        _check_classes(folder, goal, targets, judged, part)
+    return Opened(pool, goal, parts, targets, judged, data, _normalisation(data, needs, manifest), needs.channels)
+
+
+def _self_trained(goal: Task) -> list[str]:
+    return [label for label, policy in zip(goal.labels, goal.policies, strict=True) if policy == "self_trained"]
+
+
+def _check_patients(folder: Path, tables: Mapping[str, rows.Rows], allowed: bool) -> None:
+    homes = np.repeat(list(tables), [len(table) for table in tables.values()])
+    shared = splits.overlap(np.concatenate([table.patients for table in tables.values()]), homes)
+    if not shared:
+        return
+    patient, where = next(iter(shared.items()))
+    found = f"{len(shared)} patients of {folder} are in several splits, patient {patient} in {' and '.join(where)}"
+    if not allowed:
+        raise DataError(f"{found}: prepare it by patient, or set config.data.allow_patient_overlap=True to reproduce a paper that leaked")
+    logging.warning("%s: this was allowed, and what is measured on them is too good", found)
+
+
+def _folds(positions: dict[str, np.ndarray], k: int, patients: np.ndarray, strata: np.ndarray | None, seed: int) -> list[Part]:
+    pool = np.concatenate(list(positions.values()))
+    number = splits.folds(len(pool), k, seed, patients=patients[pool], strata=None if strata is None else strata[pool])
+    return [Part(pool[number != fold], pool[number == fold]) for fold in range(k)]
+
+
+def _part(part: Part, data: Data, targets: Targets, judged: Targets, patients: np.ndarray, strata: np.ndarray | None, seed: int) -> Part:
+    """Without the images that nothing is asked of, and with as many training images as the settings say."""
+    train = part.train[targets.weights[part.train].any(1)]
+    val = part.val[judged.weights[part.val].any(1)]
+    if data.subset is not None:
+        if data.subset > len(train):
+            raise ConfigError(f"config.data.subset={data.subset}, but there are {len(train)} training images: choose fewer")
+        order = splits.nested(len(train), seed, patients=patients[train], strata=None if strata is None else strata[train])
+        train = np.sort(train[order[: data.subset]])
+    return Part(train, val)
+
+
+def _check_classes(folder: Path, goal: Task, targets: Targets, judged: Targets, part: Part) -> None:
+    """Every class can be learned, and something can be measured."""
+    for column, label in enumerate(goal.labels):
+        own = part.train[targets.weights[part.train, column] != 0]
+        found = set(targets.values[own, column].round().astype(int).tolist())
+        missing = sorted(set(range(goal.classes or 2)) - found)
+        if missing:
+            raise DataError(f"{folder}: no training image has {label} = {', '.join(map(str, missing))}: choose another split, label or threshold")
+    measurable = False
+    for column in range(len(goal.labels)):
+        own = part.val[judged.weights[part.val, column] != 0]
+        measurable |= len(np.unique(judged.values[own, column])) > 1
+    if not measurable:
+        raise DataError(f"{folder}: the validation images hold one class only of {', '.join(goal.labels)}: no AUC can be computed on them")
+
+
+def _class_weights(targets: Targets, train: np.ndarray) -> np.ndarray:
+    """A factor for every position and target."""
+    factors = np.ones_like(targets.weights)
+    for column in range(factors.shape[1]):
+        own = train[targets.weights[train, column] != 0]
+        factors[own, column] = sampling.weights(targets.values[own, column].round().astype(int))
+    return factors
 
 
 def _normalisation(data: Data, needs: Needs, manifest: spec.Manifest) -> Normalisation:
@@ -103,61 +232,11 @@ def _phantom(data: Data, parent: Path, seed: int) -> Path:
     assert data.phantom is not None and data.size is not None and data.train is not None and data.val is not None
     folder = parent / f"{data.phantom}_{data.size}px_{data.train}_{data.val}_seed{seed}"
     if not folder.exists() and jax.process_index() == 0:
-        rows = phantom.rows(data.phantom, size=data.size, counts={"train": data.train, "val": data.val}, seed=seed)
-        source = {"phantom": data.phantom, "seed": seed}
-        writer.write(folder, data.phantom, rows, encoding="png", source=source, label_names=phantom.label_names(data.phantom))
+        items = list(phantom.items(data.phantom, size=data.size, counts={"train": data.train, "val": data.val}, seed=seed))
+        form = Form(data.size, phantom.channels(data.phantom), encoding="png")
+        writer.write(folder, data.phantom, items, form, source={"phantom": data.phantom, "seed": seed}, names=phantom.label_names(data.phantom))
     if jax.process_count() > 1:
         from jax.experimental import multihost_utils
 
         multihost_utils.sync_global_devices(f"phantom {folder.name}")
     return folder
-
-
-def groups(opened: Opened, members: dict[int, tuple[str, ...]], *, batch_size: int, seed: int, mesh: Mesh) -> list[Group]:
-    """One group of members a repeat, each with its own data order and augmentation."""
-    made = []
-    share = pipeline.Share(jax.process_index(), jax.process_count())
-    for repeat, names in members.items():
-        order, draws = np.random.SeedSequence((seed, repeat)).generate_state(2)
-        stream = pipeline.train_batches(opened.train, opened.manifest, opened.task, batch_size=batch_size, seed=int(order >> 1), share=share)
-        made.append(Group(names, stream, _prepare(opened, jax.random.key(int(draws)), mesh)))
-    return made
-
-
-def _prepare(opened: Opened, key: jax.Array, mesh: Mesh) -> Callable[[Any, int], DeviceBatch]:
-    """Host batch -> device batch, augmented by a key that depends on the step alone, so that a resumed run draws the same."""
-
-    @functools.partial(jax.jit, out_shardings=meshes.batched(mesh))
-    def images(raw: jax.Array, key: jax.Array, step: jax.Array) -> jax.Array:
-        changed = augment.augment(jax.random.fold_in(key, step), raw, opened.augmentation)
-        return opened.images(changed)
-
-    key = rng.stream(key, "augment")
-
-    def prepare(batch: Any, step: int) -> DeviceBatch:
-        on_device = meshes.put_batch(mesh, batch)
-        return images(on_device["image"], key, jnp.int32(step)), on_device["targets"], on_device["mask"]
-
-    return prepare
-
-
-class Validation:
-    """The validation images on the device, in order; iterate as often as needed."""
-
-    def __init__(self, opened: Opened, *, batch_size: int, mesh: Mesh) -> None:
-        """Batches of `batch_size` images over the whole mesh."""
-        share = pipeline.Share(jax.process_index(), jax.process_count())
-        self._batches = pipeline.EvalBatches(opened.val, opened.manifest, opened.task, batch_size=batch_size, share=share)
-        self._mesh = mesh
-
-        @functools.partial(jax.jit, out_shardings=meshes.batched(mesh))
-        def images(raw: jax.Array) -> jax.Array:
-            return opened.images(raw)
-
-        self._images = images
-
-    def __iter__(self) -> Iterator[DeviceBatch]:
-        """(images, targets, mask)."""
-        for batch in self._batches:
-            on_device = meshes.put_batch(self._mesh, batch)
-            yield self._images(on_device["image"]), on_device["targets"], on_device["mask"]

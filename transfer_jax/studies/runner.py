@@ -59,7 +59,7 @@ def _check(study: Study, found: Pretrained | None, mesh: Mesh) -> None:
         if data is not None and recipe is not None:
             meshes.check_batch(mesh, recipe.batch_size, f"config.{where.replace('data', 'recipe')}.batch_size")
             session.optimizer_of(recipe)
-            datasets.check(data, sources.needs(study, found), recipe.batch_size)
+            datasets.check(data, sources.needs(study, found), recipe.batch_size, study.seed)
     if found is not None:
         grid.check(study, found.variables)
 
@@ -90,7 +90,7 @@ def _write(study: Study, folder: Path, opened: Opened, history: History, source:
 
 def _table_note(study: Study, opened: Opened) -> str:
     return (
-        f"AUC on {len(opened.val)} validation images, mean ± sample standard deviation over repeats, evaluated every "
+        f"AUC on {len(opened.part(0).val)} validation images, mean ± sample standard deviation over repeats, evaluated every "
         f"{study.recipe.eval_every} steps. Best AUC is picked on the images it is measured on and so is optimistic. "
         "Steps to the threshold are those of the first evaluation at or above it."
     )
@@ -103,7 +103,7 @@ def _facts(study: Study, opened: Opened, source: Pretrained, seconds: float) -> 
     n = opened.normalisation
     facts = {
         "Network": ", ".join([study.network, *options]),
-        "Target": f"{opened.manifest.name}, {goal}; {len(opened.train)} training and {len(opened.val)} validation images of "
+        "Target": f"{opened.manifest.name}, {goal}; {opened.described()} of "
         f"{opened.manifest.height} x {opened.manifest.width} x {opened.manifest.channels}",
         "Training": f"{recipe.steps} steps of {recipe.batch_size} images, {recipe.optimizer}, learning rate {recipe.learning_rate:g} "
         f"({recipe.schedule}), weight decay {recipe.weight_decay:g}",

@@ -16,9 +16,9 @@ from transfer_jax.core.errors import Interrupted
 from transfer_jax.metrics.training import TrainMetrics
 from transfer_jax.optim import schedules
 from transfer_jax.settings import Recipe
-from transfer_jax.studies import datasets
 from transfer_jax.studies.assessment import Assessment
 from transfer_jax.studies.datasets import Opened
+from transfer_jax.studies.feed import Feed
 from transfer_jax.train import loop, objective, state, step
 from transfer_jax.train.checkpoint import Checkpoints
 from transfer_jax.train.interrupt import StopRequest
@@ -80,14 +80,15 @@ def train(label: str, folder: Path, module: Any, opened: Opened, recipe: Recipe,
       Interrupted: the user asked to stop; everything is saved.
       CheckpointError: there are checkpoints and none can be read.
     """
-    goal = objective.classify(opened.task.kind)
+    goal = objective.classify(opened.task.kind, opened.task.widths)
     optimizer = optimizer_of(recipe)
     members = {
         plan.name: state.create(plan.variables, plan.key, optim.hyper(plan.learning_rate, plan.weight_decay), optimizer, TrainMetrics, mesh)
         for plan in plans
     }
     by_repeat = {repeat: tuple(p.name for p in plans if p.repeat == repeat) for repeat in sorted({p.repeat for p in plans})}
-    groups = datasets.groups(opened, by_repeat, batch_size=recipe.batch_size, seed=seed, mesh=mesh)
+    feed = Feed(opened, mesh, wanted=recipe.steps * recipe.batch_size * len(by_repeat))
+    groups = feed.groups(by_repeat, batch_size=recipe.batch_size, seed=seed)
     with contextlib.ExitStack() as stack:
         checkpoints = stack.enter_context(Checkpoints(folder / "checkpoints"))
         first, history = 0, []
@@ -99,9 +100,9 @@ def train(label: str, folder: Path, module: Any, opened: Opened, recipe: Recipe,
         if first == recipe.steps:
             return Outcome(loop.variables(members), history)
         progress = stack.enter_context(Progress(label, first, recipe.steps, recipe.batch_size * len(plans)))
-        validation = datasets.Validation(opened, batch_size=_EVAL_BATCH * mesh.size, mesh=mesh)
+        validations = feed.validations(by_repeat, batch_size=_EVAL_BATCH * mesh.size)
         predict = step.make_predict(module, goal, mesh)
-        assess = stack.enter_context(Assessment(folder, members, validation, predict, opened.task, progress, mesh))
+        assess = stack.enter_context(Assessment(folder, members, validations, predict, opened.task, progress, mesh))
         assess.history += history
         if restored is None:
             for plan in plans:

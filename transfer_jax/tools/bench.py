@@ -1,8 +1,10 @@
-"""`python -m transfer_jax.tools.bench step|networks`: how fast, beside what else, on this machine.
+"""`python -m transfer_jax.tools.bench step|networks|input|augment`: how fast, beside what else, on this machine.
 
 `step` times one CBR training step (float32, Adam) of this package and of PyTorch. Every contestant runs in a process of its
 own, as its user would run it, round by round in turn, so that a noisy machine is noisy for all of them. Needs the extra `peers`.
 `networks` gives the parameters, the FLOPs, and the time of a forward pass and of a training step of every network.
+`input` gives the images a second of every mode of reading, beside the bare decoder and, where TensorFlow is installed, tf.data.
+`augment` gives those of every preset of augmentation, and what share of a network's training step it takes.
 """
 
 import argparse
@@ -10,10 +12,11 @@ import json
 import statistics
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 from transfer_jax.core import platform
 from transfer_jax.core.errors import UserError
+from transfer_jax.data.images import ENCODINGS
 from transfer_jax.tools import command, peers
 
 _OURS = "transfer_jax"
@@ -41,43 +44,31 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--size", type=int, default=224, help="pixels of both sides (default: %(default)s)")
     table.add_argument("--repeats", type=int, default=3, help="passes measured (default: %(default)s)")
     table.add_argument("--only", default="", help="networks, separated by commas (default: all)")
+    reading = actions.add_parser("input", help="images a second of every mode of reading")
+    reading.add_argument("--data", type=Path, help="a prepared data set (default: generated images)")
+    reading.add_argument("--images", choices=("chest", "fundus"), default="chest", help="generated: grey or colour (default: %(default)s)")
+    reading.add_argument("--size", type=int, default=224, help="of generated images, pixels (default: %(default)s)")
+    reading.add_argument("--count", type=int, default=4096, help="of generated images (default: %(default)s)")
+    reading.add_argument("--encoding", choices=ENCODINGS, default="jpeg", help="of generated images (default: %(default)s)")
+    reading.add_argument("--batch", type=int, default=32, help="images in a batch (default: %(default)s)")
+    reading.add_argument("--rounds", type=int, default=5, help="epochs of every contestant, in turn (default: %(default)s)")
+    changing = actions.add_parser("augment", help="images a second of every preset of augmentation, and its share of a training step")
+    changing.add_argument("--network", default="resnet50", help="whose training step it is compared with (default: %(default)s)")
+    changing.add_argument("--batch", type=int, default=32, help="images in a batch (default: %(default)s)")
+    changing.add_argument("--size", type=int, default=224, help="pixels of both sides (default: %(default)s)")
+    changing.add_argument("--repeats", type=int, default=20, help="batches measured (default: %(default)s)")
     return parser
-
-
-def _own_step_seconds(args: argparse.Namespace) -> list[float]:
-    import jax
-    import jax.numpy as jnp
-    import numpy as np
-
-    from transfer_jax import models, optim
-    from transfer_jax.core import mesh as meshes
-    from transfer_jax.metrics.training import TrainMetrics
-    from transfer_jax.optim import schedules
-    from transfer_jax.train import objective, state, step
-
-    module, mesh, rng = models.create(args.network, 1), meshes.create(1), np.random.default_rng(0)
-    optimizer = optim.build("adam", schedule=schedules.build("constant", steps=1))
-    images = jnp.asarray(rng.standard_normal((args.batch, args.size, args.size, 3), np.float32))
-    targets = jnp.asarray(rng.integers(0, 2, (args.batch, 1)).astype(np.float32))
-    variables = module.init(jax.random.key(0), images[:1], train=False)
-    member = state.create(variables, jax.random.key(0), optim.hyper(1e-3, 0.0), optimizer, TrainMetrics, mesh)
-    train_step = step.make_train_step(module, objective.classify("binary"), optimizer, mesh)
-    seconds = []
-    for _ in range(args.repeats + 3):
-        start = time.perf_counter()
-        member = jax.block_until_ready(train_step(member, images, targets, jnp.ones((args.batch, 1), bool)))
-        seconds.append(time.perf_counter() - start)
-    return seconds[3:]
 
 
 def _contestant(args: argparse.Namespace) -> list[float]:
     from transfer_jax import models
+    from transfer_jax.tools import timing
 
     if args.contestant == _OURS or args.contestant.endswith("kept buffers"):
         platform.keep_large_buffers()
-    if args.contestant.startswith(_OURS):
-        return _own_step_seconds(args)
     network = models.create(args.network, 1)
+    if args.contestant.startswith(_OURS):
+        return timing.seconds(timing.training_step(network, "binary", batch=args.batch, size=args.size), args.repeats, warm_up=3)
     return peers.torch_step_seconds(
         network.widths,
         network.kernel,
@@ -124,11 +115,39 @@ def _networks(args: argparse.Namespace) -> None:
         print(f"| {name} | {layout} | {cost.parameters:,} | {flops:.2f} | {cost.forward:.2f} | {cost.train_step:.2f} |", flush=True)
 
 
+def _input(args: argparse.Namespace) -> None:
+    from transfer_jax.tools import inputs
+
+    rates = inputs.measure(
+        args.data, size=args.size, count=args.count, encoding=args.encoding, phantom_name=args.images, batch=args.batch, rounds=args.rounds
+    )
+    print(f"{args.data or f'{args.count} {args.images} phantoms of {args.size} px, {args.encoding}'}, batch {args.batch}; {platform.describe()}")
+    for name, rate in rates.items():
+        print(f"{name:14} {rate:10,.0f} images/s {rate / rates['bare decoder']:7.2f} x the bare decoder {rate / rates['streamed']:7.2f} x streamed")
+
+
+def _augment(args: argparse.Namespace) -> None:
+    from transfer_jax import models
+    from transfer_jax.data import augment
+    from transfer_jax.tools import augmenting, timing
+
+    platform.keep_large_buffers()
+    rates = {preset: augmenting.measure(preset, args.batch, args.size, args.repeats) for preset in augment.PRESETS}
+    step = timing.median(timing.training_step(models.create(args.network, 1), "binary", batch=args.batch, size=args.size), 3)
+    print(f"batch {args.batch}, {args.size} px, 3 channels; a training step of {args.network} takes {step:.3f} s; {platform.describe()}")
+    for preset, rate in rates.items():
+        print(f"{preset:16} {rate:10,.0f} images/s {args.batch / rate / step:8.2%} of the step")
+
+
 def main() -> None:
     """Runs the benchmark that the arguments describe."""
     args = _parser().parse_args()
     if args.action == "networks":
         _networks(args)
+    elif args.action == "input":
+        _input(args)
+    elif args.action == "augment":
+        _augment(args)
     elif args.contestant:
         print(json.dumps(_contestant(args)))
     else:

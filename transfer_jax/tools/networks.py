@@ -1,7 +1,5 @@
 """What the networks cost: parameters, multiply-adds, seconds of a forward pass and of a training step on this machine."""
 
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,12 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from transfer_jax import models, optim
+from transfer_jax import models
 from transfer_jax.core import mesh as meshes
-from transfer_jax.metrics.training import TrainMetrics
 from transfer_jax.models import layers
-from transfer_jax.optim import schedules
-from transfer_jax.train import objective, state, step
+from transfer_jax.tools import timing
+from transfer_jax.train import objective, step
 
 
 class Cost(NamedTuple):
@@ -52,30 +49,11 @@ def multiply_adds(module: nn.Module, variables: Any, size: int) -> int:
 
 def measure(name: str, layout: str, *, outputs: int, batch: int, size: int, repeats: int) -> Cost:
     """The costs of one network in float32 on one device."""
-    module, mesh, rng = models.create(name, outputs, layout), meshes.create(1), np.random.default_rng(0)
-    images = jnp.asarray(rng.standard_normal((batch, size, size, 3), np.float32))
-    targets, mask = jnp.zeros((batch, 1), jnp.float32), jnp.ones((batch, 1), bool)
+    module = models.create(name, outputs, layout)
+    images = jnp.asarray(np.random.default_rng(0).standard_normal((batch, size, size, 3), np.float32))
     variables = jax.jit(lambda key: module.init(key, images[:1], train=False))(jax.random.key(0))
     parameters = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
-    macs = multiply_adds(module, variables, size)
-    predict = step.make_predict(module, objective.classify("multiclass"), mesh)
-    forward = _seconds(lambda: predict(variables, images, targets, mask), repeats)
-    optimizer = optim.build("adam", schedule=schedules.build("constant", steps=1))
-    train_step = step.make_train_step(module, objective.classify("multiclass"), optimizer, mesh)
-    member = [state.create(variables, jax.random.key(0), optim.hyper(1e-3, 0.0), optimizer, TrainMetrics, mesh)]
-
-    def train() -> Any:
-        member[0] = train_step(member[0], images, targets, mask)
-        return member[0]
-
-    return Cost(parameters, macs, forward, _seconds(train, repeats))
-
-
-def _seconds(run: Callable[[], Any], repeats: int) -> float:
-    jax.block_until_ready(run())  # compiles
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        jax.block_until_ready(run())
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
+    predict = step.make_predict(module, objective.classify("multiclass"), meshes.create(1))
+    forward = timing.median(lambda: predict(variables, images, jnp.zeros((batch, 1)), jnp.ones((batch, 1))), repeats)
+    train = timing.median(timing.training_step(module, "multiclass", batch=batch, size=size), repeats)
+    return Cost(parameters, multiply_adds(module, variables, size), forward, train)

@@ -18,7 +18,7 @@ def evaluate(members: Mapping[str, Any], batches: Iterable[DeviceBatch], predict
 
     Args:
       members: name -> variables.
-      batches: (images, targets, mask) on the device; rows whose mask is False count for nothing.
+      batches: (images, targets, weights) on the device; rows whose weights are 0 count for nothing.
       predict: from `make_predict`.
       kind: of the task; classes of a "multiclass" task are scored one against the rest.
       classes: number of the network's outputs.

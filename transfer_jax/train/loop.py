@@ -64,9 +64,9 @@ def run(
     in_flight: collections.deque[Any] = collections.deque()
     for done in range(first, last):
         for group in groups:
-            images, targets, mask = group.prepare(next(group.stream), done)
+            images, targets, weights = group.prepare(next(group.stream), done)
             for name in group.members:
-                members[name] = step(members[name], images, targets, mask)
+                members[name] = step(members[name], images, targets, weights)
         # The step counter is given away with its member at the next round; an own copy can be waited for.
         in_flight.append([members[name].step + 0 for group in groups for name in group.members[-1:]])
         if len(in_flight) > _AHEAD:

@@ -7,12 +7,12 @@ import jax
 from flax import linen as nn
 from flax import struct
 from jax.sharding import Mesh
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from transfer_jax.core import mesh as meshes
 from transfer_jax.core import rng
 from transfer_jax.optim.build import Optimizer
-from transfer_jax.train.objective import AUXILIARY, Objective, masked_mean
+from transfer_jax.train.objective import AUXILIARY, Objective, weighted_mean
 from transfer_jax.train.state import Member
 
 TrainStep = Callable[[Member, Array, Array, Array], Member]
@@ -22,9 +22,9 @@ class Prediction(struct.PyTreeNode):
     """A batch's scores with what they are judged by, all of it on every device, so that every process has the whole.
 
     Attributes:
-      scores: [b, k].
+      scores: [b, s].
       targets: [b, t], as they were given.
-      mask: [b, t], as it was given.
+      mask: [b, t], which of them count.
       loss: sum of the losses of the targets that count, [].
       count: their number, [].
     """
@@ -40,23 +40,23 @@ Predict = Callable[[Any, Array, Array, Array], Prediction]
 
 
 def make_train_step(module: nn.Module, objective: Objective, optimizer: Optimizer, mesh: Mesh) -> TrainStep:
-    """The jitted function (member, images [b, h, w, 3], targets [b, t], mask [b, t]) -> member; the old member's buffers are reused."""
+    """The jitted function (member, images [b, h, w, 3], targets [b, t], weights [b, t]) -> member; the old member's buffers are reused."""
 
-    def step(member: Member, images: Float[Array, "b h w c"], targets: Float[Array, "b t"], mask: Bool[Array, "b t"]) -> Member:
+    def step(member: Member, images: Float[Array, "b h w c"], targets: Float[Array, "b t"], weights: Float[Array, "b t"]) -> Member:
         dropout = rng.stream(jax.random.fold_in(member.key, member.step), "dropout")
 
         def loss(params: Any) -> tuple[Array, tuple[Any, Array]]:
             variables = {"params": params, "batch_stats": member.batch_stats}
             mutable = ["batch_stats", "auxiliary"]
             (logits, _), changed = module.apply(variables, images, train=True, mutable=mutable, rngs={"dropout": dropout})
-            value = masked_mean(objective.loss(logits, targets), mask)
+            value = weighted_mean(objective.loss(logits, targets), weights)
             for auxiliary in jax.tree.leaves(changed.get("auxiliary", {})):
-                value += AUXILIARY * masked_mean(objective.loss(auxiliary, targets), mask)
+                value += AUXILIARY * weighted_mean(objective.loss(auxiliary, targets), weights)
             return value, (changed["batch_stats"], logits)
 
         (value, (batch_stats, logits)), gradients = jax.value_and_grad(loss, has_aux=True)(member.params)
         params, optimizer_state = optimizer.update(gradients, member.optimizer_state, member.params, member.step, member.hyper)
-        accuracy = masked_mean(objective.correct(logits, targets), mask)
+        accuracy = weighted_mean(objective.correct(logits, targets), (weights != 0).astype(weights.dtype))
         return member.replace(
             step=member.step + 1,
             params=params,
@@ -70,13 +70,13 @@ def make_train_step(module: nn.Module, objective: Objective, optimizer: Optimize
 
 
 def make_predict(module: nn.Module, objective: Objective, mesh: Mesh) -> Predict:
-    """The jitted function (variables, images [b, h, w, 3], targets [b, t], mask [b, t]) -> Prediction."""
+    """The jitted function (variables, images [b, h, w, 3], targets [b, t], weights [b, t]) -> Prediction."""
 
-    def predict(variables: Any, images: Array, targets: Array, mask: Array) -> Prediction:
+    def predict(variables: Any, images: Array, targets: Array, weights: Array) -> Prediction:
         logits, _ = module.apply(variables, images, train=False)
-        weights = mask.astype(logits.dtype)
-        loss = (objective.loss(logits, targets) * weights).sum()
-        return Prediction(objective.scores(logits), targets, mask, loss, weights.sum())
+        mask = weights != 0
+        loss = (objective.loss(logits, targets) * mask).sum()
+        return Prediction(objective.scores(logits), targets, mask, loss, mask.sum().astype(loss.dtype))
 
     whole, split = meshes.replicated(mesh), meshes.batched(mesh)
     return jax.jit(predict, in_shardings=(whole, split, split, split), out_shardings=whole)

@@ -1,110 +1,83 @@
-"""A folder of images with a CSV table: one row an image."""
+"""Any folder of images with a CSV table: one row an image."""
 
-import csv
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from transfer_jax.core.errors import DataError
-from transfer_jax.core.names import nearest
-from transfer_jax.data import images, splits
-from transfer_jax.data.spec import MISSING, Row
+from transfer_jax.data.catalogue import files, sheets
+from transfer_jax.data.catalogue.card import Card
+from transfer_jax.data.items import MISSING, SPLITS, TRAIN_VAL, Item, Listing
 
-SPLITS = ("train", "val", "test")
-_THREADS = 4
-_WINDOW = 64
+EMPTY = ("", "nan")
+LARGEST = 2**31
 
-
-class Columns(NamedTuple):
-    """The table's columns: image path (relative to the folder), patient, split (None: dealt by patient, 80/10/10), labels."""
-
-    image: str
-    patient: str
-    split: str | None
-    labels: tuple[str, ...]
-
-
-class Table(NamedTuple):
-    """The table, read and checked: per image its path, patient, split and labels; `names` of the labels that were words."""
-
-    folder: Path
-    paths: list[str]
-    patients: list[str]
-    splits: list[str]
-    labels: list[dict[str, int]]
-    names: dict[str, list[str]]
+CARD = Card(
+    title="A folder of images with a CSV table",
+    layout="labels.csv: one row an image, with a header\nthe images, at the paths that the table gives, relative to the folder",
+    labels="any columns: whole numbers from 0 on, or words, which become 0, 1, ... in sorted order; an empty cell is a missing label",
+    patient="a column; without one every image counts as a patient of its own",
+    split="a column of train, val, test (or train_val, which is dealt to the first two); without one everything is dealt by patient",
+    licence="as the images' owner says",
+    citation="as the images' owner says",
+    address="your own",
+    options={
+        "labels": "label columns, separated by commas",
+        "table": "the CSV file in the raw folder (default: labels.csv)",
+        "image": "column of image paths, relative to the raw folder (default: image)",
+        "patient": "column of patients; empty: every image is a patient of its own (default: patient)",
+        "split": "column of train, val, test and train_val; empty: deal patients (default: split)",
+    },
+    required=("labels",),
+)
 
 
-def read(folder: str | Path, table: str, columns: Columns, limit: int | None = None) -> Table:
-    """Reads `folder/table`, a CSV file with a header.
-
-    A label is a whole number, or a word (then the sorted words become 0, 1, ...); an empty cell is a missing label.
+def read(folder: Path, *, labels: str, table: str = "labels.csv", image: str = "image", patient: str = "patient", split: str = "split") -> Listing:
+    """The images that the table names.
 
     Raises:
-      DataError: the folder, the file or a column is missing, a cell that must be filled is empty, or a split has no known name.
+      DataError: the folder, the table or a column is missing, a cell that must be filled is empty, or a number or split is not allowed.
     """
-    folder = Path(folder)
-    path = folder / table
-    if not path.is_file():
-        what = f"table {path} is missing" if folder.is_dir() else f"data folder {folder} does not exist"
-        raise DataError(f"{what}: give the folder that holds the images and its CSV file's name")
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        header = list(reader.fieldnames or ())
-        wanted = [columns.image, columns.patient, *([columns.split] if columns.split else []), *columns.labels]
-        for column in wanted:
-            if column not in header:
-                raise DataError(f"{path} has no column {column!r}: {nearest(column, header)}")
-        rows = list(reader)[:limit]
-    if not rows:
-        raise DataError(f"{path} has a header and no rows")
-    for number, row in enumerate(rows, start=2):
-        for column in wanted[: len(wanted) - len(columns.labels)]:
-            if not row[column]:
-                raise DataError(f"{path}, line {number}: empty cell in column {column!r}")
-        if columns.split and row[columns.split] not in SPLITS:
-            raise DataError(f"{path}, line {number}: split {row[columns.split]!r} is none of {', '.join(SPLITS)}")
-    patients = [row[columns.patient] for row in rows]
-    parts = [row[columns.split] for row in rows] if columns.split else splits.by_patient(patients, {"train": 0.8, "val": 0.1, "test": 0.1})
-    values, names = {}, {}
-    for label in columns.labels:
-        values[label], words = _integers([row[label] or "" for row in rows])
+    columns = [name.strip() for name in labels.split(",")]
+    if "" in columns or len(set(columns)) < len(columns):
+        raise DataError(f"option labels={labels!r} must name different columns, separated by commas")
+    path = sheets.inside(files.existing(folder), table, "option table")
+    rows = sheets.read(path, [image, *filter(None, (patient, split)), *columns])
+    values, names, notes = {}, {}, []
+    for column in columns:
+        values[column], words = _values(rows, column)
         if words:
-            names[label] = words
-    labels = [{label: values[label][i] for label in columns.labels} for i in range(len(rows))]
-    return Table(folder, [row[columns.image] for row in rows], patients, parts, labels, names)
+            names[column] = words
+            if any(word.isdecimal() for word in words):
+                notes.append(f"column {column!r} holds words and numbers, so that all of them count as words: {', '.join(words)}")
+    items = []
+    for i, row in enumerate(rows):
+        file = sheets.inside(folder, row.filled(image), row.where)
+        name = file.relative_to(folder).as_posix()
+        home = row.filled(split) if split else None
+        if home not in (None, *SPLITS, TRAIN_VAL):
+            raise DataError(f"{row.where}: split {home!r} is none of {', '.join(SPLITS)}, {TRAIN_VAL}")
+        items.append(Item(name, row.filled(patient) if patient else name, {column: values[column][i] for column in columns}, file, home))
+    if not patient:
+        notes.append("no patients are given: every image counts as a patient of its own")
+    files.check(items, f"table {path}")
+    return Listing(items, names, tuple(notes))
 
 
-def _integers(cells: Sequence[str]) -> tuple[list[int], list[str]]:
-    """Cells as integers, and the words they stood for where they were no numbers."""
-    filled = {cell for cell in cells if cell}
+def _values(rows: Sequence[sheets.Row], column: str) -> tuple[list[int], list[str]]:
+    """A column as whole numbers, and the words that they stand for where the cells were no numbers."""
+    cells = ["" if row[column].lower() in EMPTY else row[column] for row in rows]
+    words = sorted(set(cells) - {""})
+    if not words:
+        raise DataError(f"{rows[0].path}: column {column!r} is empty in every row: there is nothing to learn")
+    if all(map(_is_number, words)):
+        return [row.number(column, range(LARGEST)) if cell else MISSING for row, cell in zip(rows, cells, strict=True)], []
+    code = {word: i for i, word in enumerate(words)} | {"": MISSING}
+    return [code[cell] for cell in cells], words
+
+
+def _is_number(cell: str) -> bool:
     try:
-        numbers = {cell: int(float(cell)) for cell in filled if float(cell).is_integer() and float(cell) >= 0}
-    except (ValueError, OverflowError):
-        numbers = {}
-    if len(numbers) == len(filled):
-        return [numbers[cell] if cell else MISSING for cell in cells], []
-    words = sorted(filled)
-    return [words.index(cell) if cell else MISSING for cell in cells], words
-
-
-def rows(table: Table, *, size: int, channels: int, fit: str) -> Iterator[Row]:
-    """The table's images, decoded and resized by several threads, in the table's order.
-
-    Raises:
-      DataError: an image is missing or unreadable.
-    """
-
-    def load(i: int) -> Row:
-        path = table.folder / table.paths[i]
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise DataError(f"image {path} cannot be opened ({error.strerror}): the table names it in data row {i + 1}") from error
-        image = images.resize(images.decode(data, channels, path), size, fit)
-        return Row(table.paths[i], table.patients[i], table.splits[i], table.labels[i], image)
-
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for start in range(0, len(table.paths), _WINDOW):  # a window at a time keeps memory small and stops soon after an error
-            yield from pool.map(load, range(start, min(start + _WINDOW, len(table.paths))))
+        float(cell)
+    except ValueError:
+        return False
+    return True

@@ -19,8 +19,9 @@ def settle(x: Array) -> Array:
 
 
 def _written(x: Array) -> Array:
-    # Its own first element is written into it in place: the one operation that is neither fused into its readers nor costs anything.
-    return lax.dynamic_update_slice(x, lax.slice(x, (0,) * x.ndim, (1,) * x.ndim), (0,) * x.ndim)
+    # Its own first element (of every image, so that devices need nothing of each other) is written into it in place: the one operation
+    # that is neither fused into its readers nor costs anything.
+    return lax.dynamic_update_slice(x, lax.slice(x, (0,) * x.ndim, (x.shape[0], *(1,) * (x.ndim - 1))), (0,) * x.ndim)
 
 
 @jax.custom_vjp

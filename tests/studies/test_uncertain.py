@@ -1,0 +1,91 @@
+"""Studies of uncertain labels, from policies to self-training."""
+
+import csv
+import sys
+
+import numpy as np
+import pytest
+
+from transfer_jax import settings
+from transfer_jax.data import phantom, writer
+from transfer_jax.data.items import UNCERTAIN, Item
+from transfer_jax.data.shards import Form
+from transfer_jax.studies import runner
+from transfer_jax.tools import command, predict
+
+LABELS = ("consolidation", "effusion")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("data")
+    items = []
+    for i, drawn in enumerate(phantom.items("chest", size=32, counts={"train": 48, "val": 32}, seed=0)):
+        labels = {name: drawn.labels[name] for name in LABELS}
+        if i % 6 == 0:
+            labels["effusion"] = UNCERTAIN
+        items.append(Item(drawn.id, drawn.patient, labels, drawn.image, drawn.split))
+    writer.write(place / "chest", "chest", items, Form(32, 1, encoding="png"), source={"licence": "of the tests"})
+    return place
+
+
+def study(folder, **data):
+    config = settings.template()
+    config.devices, config.repeats = 1, 2
+    config.data.update(kind="records", path=str(folder / "chest"), task="multilabel", labels=LABELS)
+    config.data.update(data)
+    config.recipe.update(steps=2, batch_size=8, eval_every=2)
+    config.arms = ("random",)
+    return settings.load(config)
+
+
+def history(workdir):
+    with open(workdir / "history.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def run_predict(monkeypatch, capsys, *args):
+    monkeypatch.setattr(sys, "argv", ["predict", *map(str, args)])
+    code = 0
+    try:
+        command.run(predict.main)
+    except SystemExit as stop:
+        code = stop.code
+    return code, "".join(capsys.readouterr())
+
+
+def test_self_training_goes_by_way_of_a_table(folder, tmp_path, monkeypatch, capsys):
+    runner.run(study(folder), tmp_path / "first")
+    call = (tmp_path / "first/weights/random-0", "cbr_tiny", f"--data={folder}/chest", f"--out={tmp_path}/p.csv", "--splits=train,val")
+    code, out = run_predict(monkeypatch, capsys, *call)
+    assert code == 0, out
+    assert "80 images, consolidation, effusion" in out
+    with open(tmp_path / "p.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    given = np.array([[float(row[label]) for label in LABELS] for row in rows])
+    assert len({row["id"] for row in rows}) == 80
+    assert ((given > 0) & (given < 1)).all()
+    # The same scores as the study's own evaluation: their AUC is what its history says.
+    val = [(row["id"], float(row["consolidation"])) for row in rows[48:]]
+    truth = {item.id: item.labels["consolidation"] for item in phantom.items("chest", size=32, counts={"train": 48, "val": 32}, seed=0)}
+    positive, negative = ([score for name, score in val if truth[name] == value] for value in (1, 0))
+    auc = np.mean([(p > n) + 0.5 * (p == n) for p in positive for n in negative])
+    last = [entry for entry in history(tmp_path / "first") if entry["member"] == "random-0"][-1]
+    assert float(last["auc/0"]) == pytest.approx(auc, abs=0.01)
+    assert "exists already" in run_predict(monkeypatch, capsys, *call)[1]
+
+    done = runner.run(study(folder, uncertain=("self_trained",), predictions=str(tmp_path / "p.csv")), tmp_path / "second")
+    assert "random" in done.table
+    assert history(tmp_path / "second")[-1]["train_loss"] != history(tmp_path / "first")[-1]["train_loss"]
+
+
+def test_an_uncertain_class_of_its_own_in_folds(folder, tmp_path, monkeypatch, capsys):
+    done = runner.run(study(folder, uncertain=("ignore", "effusion:multiclass"), folds=2, balance="weights", mode="mapped"), tmp_path / "w")
+    entries = history(tmp_path / "w")
+    assert {entry["member"] for entry in entries} == {"random-0", "random-1"}
+    assert all(0 <= float(entry["auc/1"]) <= 1 for entry in entries)
+    assert "in fold 1 of 2" in done.report.read_text()
+    code, out = run_predict(monkeypatch, capsys, tmp_path / "w/weights/random-0", "cbr_tiny", f"--data={folder}/chest", f"--out={tmp_path}/p.csv")
+    assert code == 2
+    assert "does not say what its 4 outputs are" in out
+    assert not (tmp_path / "p.csv").exists()

@@ -1,0 +1,130 @@
+"""From an opened data set to batches on the mesh, whatever the mode of reading."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from tqdm import tqdm
+
+from transfer_jax.core import mesh as meshes
+from transfer_jax.core import rng
+from transfer_jax.data import augment, modes, pipeline, resident
+from transfer_jax.data.order import Share
+from transfer_jax.data.records import Load
+from transfer_jax.studies.datasets import Opened
+from transfer_jax.train.evaluate import DeviceBatch
+from transfer_jax.train.loop import Group
+
+_KEEP_BYTES = 512 << 20
+_Prepare = Callable[[Any, int], DeviceBatch]
+
+
+class Feed:
+    """A data set's batches on a mesh.
+
+    Attributes:
+      mode: of `modes.MODES`.
+    """
+
+    def __init__(self, opened: Opened, mesh: Mesh, *, wanted: int) -> None:
+        """Decodes everything first where the mode asks for it.
+
+        Args:
+          opened: the data set.
+          mesh: the devices.
+          wanted: images that will be asked for in all.
+
+        Raises:
+          DataError: a record is damaged, or the decoded file cannot be written.
+        """
+        self.mode = _agreed(opened, mesh, wanted) if opened.settings.mode == modes.AUTO else opened.settings.mode
+        self._opened, self._mesh = opened, mesh
+        self._share = Share(jax.process_index(), jax.process_count())
+        self._load: Load | None = None
+        self._images: jax.Array | None = None
+        if self.mode == "resident":
+            self._images = resident.put(opened.records, mesh)
+        elif self.mode == "mapped":
+            with tqdm(total=len(opened.records), desc="decoding", unit="image", disable=None, leave=False) as shown:
+                pixels = opened.records.mapped(shown.update)
+            self._load = pixels.__getitem__
+        else:
+            self._load = opened.records
+
+    def groups(self, members: dict[int, tuple[str, ...]], *, batch_size: int, seed: int) -> list[Group]:
+        """One group of members a repeat, each with its own data order and augmentation."""
+        made = []
+        for repeat, names in members.items():
+            order_seed, draws = np.random.SeedSequence((seed, repeat)).generate_state(2)
+            order, targets = self._opened.training(repeat, batch_size, int(order_seed))
+            stream = pipeline.train_batches(self._load, targets, order, self._share)
+            made.append(Group(names, stream, self._prepare(jax.random.key(int(draws)))))
+        return made
+
+    def validations(self, members: dict[int, tuple[str, ...]], *, batch_size: int) -> list[tuple[tuple[str, ...], Validation]]:
+        """Names of members with the images that judge them: all members with the same, or each fold's with its own."""
+        parts = self._opened.parts
+        made = []
+        for fold, part in enumerate(parts):
+            names = tuple(name for repeat, group in members.items() if repeat % len(parts) == fold for name in group)
+            batches = pipeline.EvalBatches(self._load, self._opened.judged, part.val, batch_size=batch_size, share=self._share)
+            small = self.mode == "streamed" and len(part.val) * self._opened.manifest.image_bytes <= _KEEP_BYTES
+            if names:
+                made.append((names, Validation(batches, self._prepare(None), keep=small)))
+        return made
+
+    def _prepare(self, key: jax.Array | None) -> _Prepare:
+        """Host batch -> device batch; augmented, with a key, by draws that depend on the step alone, so that a resumed run draws the same."""
+        opened, mesh = self._opened, self._mesh
+        drawn = None if key is None else rng.stream(key, "augment")
+        # A program each: in one, XLA on a CPU interpolates a pixel anew for everything that reads it (three times as slow).
+        jitted = functools.partial(jax.jit, out_shardings=meshes.batched(mesh))
+        gathered = jitted(lambda images, positions: resident.gather(images, positions, mesh))
+        augmented = jitted(lambda raw, key, step: augment.augment(jax.random.fold_in(key, step), raw, opened.augmentation))
+        finished = jitted(opened.images)
+
+        def prepare(batch: Any, step: int) -> DeviceBatch:
+            asked = meshes.put_batch(mesh, {name: value for name, value in batch.items() if name != "position"})
+            if self._images is not None:
+                asked["image"] = gathered(self._images, meshes.put_whole(mesh, batch["position"]))
+            if drawn is not None and opened.augmentation != augment.Augmentation():
+                asked["image"] = augmented(asked["image"], drawn, jnp.int32(step))
+            return finished(asked["image"]), asked["targets"], asked["weights"]
+
+        return prepare
+
+
+class Validation:
+    """Images on the device, in order; iterate as often as needed."""
+
+    def __init__(self, batches: pipeline.EvalBatches, prepare: _Prepare, *, keep: bool) -> None:
+        """`keep` holds on to the decoded batches, instead of decoding them for every evaluation."""
+        self._batches, self._prepare, self._keep = batches, prepare, keep
+        self._kept: list[pipeline.Batch] = []
+
+    def __iter__(self) -> Iterator[DeviceBatch]:
+        """(images, targets, weights)."""
+        if self._keep and not self._kept:
+            self._kept = list(self._batches)
+        for batch in self._kept or self._batches:
+            yield self._prepare(batch, 0)
+
+
+def _agreed(opened: Opened, mesh: Mesh, wanted: int) -> str:
+    """The mode, the same in all processes."""
+    records = opened.records
+    disk = records.decoded_bytes * 2 if records.cache().exists() else modes.free_on_disk(records.folder)
+    chosen = modes.choose(
+        records.decoded_bytes, len(records), wanted=wanted, device=modes.free_on_devices(mesh), host=modes.free_on_host(), disk=disk
+    )
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        chosen = modes.MODES[int(multihost_utils.broadcast_one_to_all(np.int32(modes.MODES.index(chosen))))]
+    return chosen
