@@ -50,22 +50,10 @@ def _phantom(config):
 
 
 def _retina(config):
-    _chest_source(config)
-    config.data.update(kind="records", path="data/fundus_dr", labels=("grade",), threshold=2)
-    config.data.augment.update(flip=True, shift=4)
-    config.recipe.update(steps=120, learning_rate=1e-3, schedule="cosine", eval_every=10, checkpoint_every=60)
+    settings.chest(config, source_steps=400, steps=120, eval_every=10)
+    config.data.update(path="data/fundus_dr", labels=("grade",), threshold=2)
     config.threshold_auc = 0.60
 
 
 def _chest(config):
-    _chest_source(config)
-    config.data.update(kind="records", path="data/cxr_kermany", labels=("pneumonia",))
-    config.data.augment.update(flip=True, shift=4)
-    config.recipe.update(steps=100, learning_rate=1e-3, schedule="cosine", eval_every=5, checkpoint_every=50)
-    config.threshold_auc = 0.95
-
-
-def _chest_source(config):
-    config.source.data.update(kind="records", path="data/cxr_nih14", task="multilabel", labels=("Pneumonia", "Infiltration", "view", "sex"))
-    config.source.data.augment.update(flip=True, shift=4)
-    config.source.recipe.update(steps=400, learning_rate=1e-3, schedule="cosine", eval_every=100)
+    settings.chest(config, source_steps=400, steps=100, eval_every=5)

@@ -1,5 +1,6 @@
 """The program as a user meets it: a process, its output, its exit code."""
 
+import importlib.util
 import os
 import re
 import shlex
@@ -8,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from transfer_jax import models, settings
+from transfer_jax.studies import grid
 
 ROOT = Path(__file__).resolve().parent.parent
 SMOKE = [
@@ -68,11 +72,41 @@ def prepared(shared, tmp_path_factory):
 
 
 @pytest.mark.shared_data
-@pytest.mark.parametrize("variant", ["retina", "chest"])
-def test_real_images_make_a_study(prepared, tmp_path, variant):
-    done = main(f"--config={ROOT}/configs/transfusion.py:{variant}", *SMOKE, f"--workdir={tmp_path}/w", cwd=prepared)
+@pytest.mark.parametrize(
+    "study",
+    ["transfusion.py:retina", "transfusion.py:chest", "fig6_mean_var.py", "fig7_transfusion.py", "fig8_hybrids.py:largew", "fig8_hybrids.py:slim",
+     "appendix_resample.py"],
+)  # fmt: skip
+def test_real_images_make_a_study(prepared, tmp_path, study):
+    done = main(f"--config={ROOT}/configs/{study}", *SMOKE, f"--workdir={tmp_path}/w", cwd=prepared)
     assert done.returncode == 0, done.stderr
-    assert "pretrained" in done.stdout
+    config, variant = _config(study)
+    for arm in config.get_config(*variant).arms:
+        assert (arm if isinstance(arm, str) else arm.name).replace(":", "_").replace("+", "_") in done.stdout
+    assert "Differences from random" in (tmp_path / "w" / "report.html").read_text()
+
+
+def _config(study):
+    name, _, variant = study.partition(":")
+    spec = importlib.util.spec_from_file_location("config", ROOT / "configs" / name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module, [variant] if variant else []
+
+
+def test_every_config_file_is_run_by_a_test():
+    text = Path(__file__).read_text()
+    assert all(path.name in text for path in (ROOT / "configs").glob("*.py"))
+
+
+@pytest.mark.parametrize("variant", ["largew", "resnet", "slim"])
+def test_hybrids_of_every_network_can_be_made(variant):
+    config, _ = _config("fig8_hybrids.py")
+    study = settings.load(config.get_config(variant))
+    source = models.shapes(settings.network(study, 4, name=study.source.network), 32, 3)
+    grid.check(study, source)
+    with pytest.raises(ValueError, match="unknown variant"):
+        config.get_config("resnet18")
 
 
 CONFIG = "--config=configs/transfusion.py"

@@ -46,6 +46,45 @@ def test_arms_in_short():
     )
 
 
+def with_arms(*arms):
+    config = valid()
+    config.source.kind, config.source.path = "weights", "w"
+    config.arms = arms
+    return settings.load(config).arms
+
+
+def test_each_initialiser_has_its_option_in_short():
+    made = with_arms("random:he_normal", "mean_var:pretrained", "resample:values", "gabor:pretrained", "transfusion:conv1+gabor:he")
+    assert made == (
+        settings.Arm(name="random_he_normal", init="random", scheme="he_normal"),
+        settings.Arm(name="mean_var_pretrained", init="mean_var", batch_norm="pretrained"),
+        settings.Arm(name="resample_values", init="resample", keep="values"),
+        settings.Arm(name="gabor_pretrained", init="gabor", scale="pretrained"),
+        settings.Arm(name="transfusion_conv1_gabor_he", init="transfusion+gabor", upto="conv1", scale="he"),
+    )
+
+
+def test_arms_are_named_after_their_initialisers_and_options():
+    assert settings.arm("mean_var", distribution="truncated", batch_norm="own", learning_rate=0.1).name == "mean_var_own_truncated"
+    assert settings.arm("resample+transfusion", upto="conv1", keep="scale").name == "resample_scale_transfusion_conv1"
+    assert settings.arm("gabor", name="mine").name == "mine"
+    (arm,) = with_arms(settings.arm("resample+gabor", keep="scale", batch_norm="mean_var"))
+    assert arm.options() == {"keep": "scale", "batch_norm": "mean_var"}
+
+
+def test_gabor_needs_a_source_for_the_pretrained_scale_only():
+    config = valid()
+    config.arms = ("gabor", "random:glorot_uniform")
+    settings.load(config)
+    config.arms = ("gabor:pretrained",)
+    with pytest.raises(ConfigError, match="arm 'gabor_pretrained' begins from pretrained weights"):
+        settings.load(config)
+    config.source.kind, config.source.path = "weights", "w"
+    config.arms = ("gabor",)
+    with pytest.raises(ConfigError, match="but no arm begins from pretrained weights"):
+        settings.load(config)
+
+
 def broken(change):
     # Types as a file's own ConfigDict may have them: the template's would refuse some of these by themselves.
     config = config_dict.ConfigDict(config_dict.ConfigDict(valid()).to_dict(), type_safe=False)
@@ -63,13 +102,47 @@ def broken(change):
         (lambda c: c.update(arms=()), "config.arms is empty"),
         (lambda c: c.update(arms=("random", "random")), "two arms are named 'random'"),
         (lambda c: c.update(arms=({"name": "a/b"},)), "becomes a folder"),
+        (lambda c: c.data.update(uncertain=("one",)), "unknown policy 'one' for uncertain labels: did you mean 'ones'?"),
+        (
+            lambda c: c.data.update(uncertain=("self_trained",)),
+            "config.data.predictions (a table of tools.predict) and the policy 'self_trained' need each",
+        ),
+        (lambda c: c.data.update(predictions="p.csv"), "need each other: set both or neither"),
+        (lambda c: c.data.update(balance="ower"), "unknown config.data.balance='ower': did you mean 'over'?"),
+        (lambda c: c.data.update(balance="over", task="multilabel", threshold=None), "config.data.balance='over' needs one label"),
+        (lambda c: c.data.update(mode="mapt"), "unknown config.data.mode='mapt': did you mean 'mapped'?"),
+        (lambda c: c.data.update(preset="juodelite"), "did you mean 'juodelyte'?"),
+        (lambda c: c.data.update(preset="juodelyte", augment={"flip": True}), "config.data.preset and config.data.augment are both set: choose one"),
+        (lambda c: c.data.augment.update(zoom=2.0), "zoom=2.0"),
+        (lambda c: c.data.update(folds=1), "config.data.folds=1 must be at least 2"),
+        (lambda c: c.update(repeats=9) or c.data.update(folds=3), "config.repeats=9 is more than config.data.folds=3"),
+        (lambda c: c.data.update(subset=0), "config.data.subset=0 must be positive"),
+        (lambda c: c.recipe.update(patience=0), "config.recipe.patience=0 must be positive"),
+        (lambda c: c.recipe.update(batch_norm="frozn"), "unknown config.recipe.batch_norm='frozn': did you mean 'frozen'?"),
+        (lambda c: c.recipe.update(rates=("all=2",), phases=({"steps": 5},)), "config.recipe.rates is read where there are no phases"),
+        (lambda c: c.recipe.update(phases=({"step": 5},)), "unknown option config.recipe.phases[0].step: did you mean 'steps'?"),
+        (lambda c: c.recipe.update(phases=({"rates": ("all=1",)},)), "config.recipe.phases[0].steps must be set"),
+        (lambda c: c.source.update(take="best"), "config.source.take is read by kind='train' only"),
         (lambda c: c.update(arms=("randm",)), "unknown config.arms[0].init='randm': did you mean 'random'?"),
         (
             lambda c: c.update(arms=("transfusion",), source={"kind": "weights", "path": "x"}),
             "config.arms[0].upto must be set for init='transfusion'",
         ),
         (lambda c: c.update(arms=("transfusion:conv7",), source={"kind": "weights", "path": "x"}), "no stage 'conv7'"),
-        (lambda c: c.update(arms=("random:conv1",)), "config.arms[0].upto is read by init='transfusion' only, not by 'random'"),
+        (
+            lambda c: c.update(arms=({"name": "a", "upto": "conv1"},)),
+            "config.arms[0].upto is read by init='transfusion' only, not by 'random': take it out, or change config.arms[0].init",
+        ),
+        (
+            lambda c: c.update(arms=("random+gabor", {"name": "a", "init": "transfusion+gabor", "upto": "conv1", "batch_norm": "own"})),
+            "config.arms[1].batch_norm is read by init='mean_var' or 'resample' only, not by 'transfusion+gabor'",
+        ),
+        (lambda c: c.update(arms=("random", "random:he_norml")), "config.arms[1]: unknown scheme='he_norml': did you mean 'he_normal'?"),
+        (lambda c: c.update(arms=("mean_var+gabr",)), "unknown 'gabr' in config.arms[0].init='mean_var+gabr': did you mean 'gabor'?"),
+        (lambda c: c.update(arms=("transfusio:conv1",)), "unknown config.arms[0].init='transfusio': did you mean 'transfusion'?"),
+        (lambda c: c.update(arms=("resample",)), "config.arms[0].keep must be set for init='resample'"),
+        (lambda c: c.update(arms=("resample+gabor",)), "config.arms[0].keep must be set for init='resample+gabor'"),
+        (lambda c: c.update(arms=("pretrained:conv1",)), "'pretrained:conv1': nothing may follow 'pretrained'"),
         (lambda c: c.update(arms=("pretrained",)), "arm 'pretrained' begins from pretrained weights, but config.source.kind is 'none'"),
         (lambda c: c.update(source={"kind": "weights", "path": "x"}), "but no arm begins from pretrained weights"),
         (lambda c: c.update(source={"kind": "weights"}), "config.source.path must be set for kind='weights'"),

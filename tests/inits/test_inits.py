@@ -1,99 +1,110 @@
+"""The two ends, transfusion between them, and schemes from scratch."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_networks import NETWORKS, convolutions, equal, filled, rest
 
 from transfer_jax import inits, models
 from transfer_jax.core import errors
+from transfer_jax.inits.schemes import SCHEMES
 
-
-def variables_of(name, seed, outputs):
-    module = models.create(name, outputs)
-    drawn = jax.jit(lambda k: module.init(k, jnp.zeros((1, 32, 32, 3)), train=False))(jax.random.key(seed))
-    # Statistics and batch norms of a trained network differ from fresh ones.
-    bump = jax.random.normal(jax.random.key(seed + 100), ())
-    return jax.tree.map(lambda leaf: leaf + 0.1 * bump, drawn)
-
-
-@pytest.fixture(scope="module", params=["cbr_tiny", "resnet18"])
-def pair(request):
-    return request.param, variables_of(request.param, 0, 2), variables_of(request.param, 1, 7)
-
-
-def equal(a, b):
-    return all((x == y).all() for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+KEY = jax.random.key(0)
 
 
 def test_random_takes_nothing(pair):
-    _, own, source = pair
-    assert equal(inits.random(jax.random.key(0), own, source), own)
+    own, source = pair
+    assert equal(inits.random(KEY, own, source), own)
 
 
 def test_pretrained_takes_all_but_the_head(pair):
-    _, own, source = pair
-    new = inits.pretrained(jax.random.key(0), own, source)
+    own, source = pair
+    new = inits.pretrained(KEY, own, source)
     for collection in new:
         for module, tensors in new[collection].items():
             assert equal(tensors, own[collection][module] if module == models.HEAD else source[collection][module])
 
 
+def test_a_source_may_lack_the_head(cbr):
+    own, source = cbr
+    headless = models.without(source, models.HEADS)
+    for initialise in (inits.pretrained, inits.build("mean_var", batch_norm="pretrained"), inits.build("resample", keep="values")):
+        assert equal(initialise(KEY, own, headless), initialise(KEY, own, source))
+
+
 def test_transfusion_takes_the_first_stages_and_leaves_the_rest(pair):
-    name, own, source = pair
-    stage = models.stage_names(name)[1]
-    new = inits.transfusion(jax.random.key(0), own, source, upto=stage)
-    taken = {m for s in models.stage_names(name)[:2] for m in models.stage_table(name)[s]}
+    own, source = pair
+    table = models.table_of(own["params"])
+    first = list(table)[:2]
+    new = inits.transfusion(KEY, own, source, upto=first[-1])
+    taken = {module for stage in first for module in table[stage]}
     for collection in new:
         for module, tensors in new[collection].items():
             assert equal(tensors, (source if module in taken else own)[collection][module])
     with pytest.raises(errors.ConfigError, match="no stage 'conv9'"):
-        inits.transfusion(jax.random.key(0), own, source, upto="conv9")
+        inits.transfusion(KEY, own, source, upto="conv9")
 
 
-def test_mean_var_keeps_the_scale_and_destroys_the_features(pair):
-    _, own, source = pair
-    new = inits.mean_var(jax.random.key(0), own, source)
-    assert equal(new["batch_stats"], own["batch_stats"])
-    assert equal(new["params"][models.HEAD], own["params"][models.HEAD])
-    checked = 0
-    for path, drawn in jax.tree_util.tree_flatten_with_path(new["params"])[0]:
-        keys = [p.key for p in path]
-        theirs, mine = source["params"], own["params"]
-        for key in keys:
-            theirs, mine = theirs[key], mine[key]
-        if keys[0] == models.HEAD:
-            continue
-        if keys[-1] != "kernel":
-            assert (drawn == mine).all()
-            continue
-        checked += 1
-        error = 5 * float(theirs.std()) / np.sqrt(theirs.size)  # five standard errors
-        assert abs(float(drawn.mean() - theirs.mean())) < error
-        assert abs(float(drawn.std() - theirs.std())) < error
-        assert abs(np.corrcoef(drawn.ravel(), theirs.ravel())[0, 1]) < 5 / np.sqrt(theirs.size)
-    assert checked >= 4
+def test_the_slim_hybrid_takes_up_to_block2_from_the_wide_network():
+    slim, wide = (models.shapes(models.create(name, 2), 32) for name in ("resnet50_slim", "resnet50"))
+
+    def shapes(upto):
+        return jax.eval_shape(lambda o, s: inits.transfusion(KEY, o, s, upto=upto), slim, wide)
+
+    assert jax.tree.leaves(shapes("block2")) == jax.tree.leaves(slim)
+    with pytest.raises(errors.ConfigError, match=r"params/block3/unit1/.* in the source and .*upto='block2' is as far as this source fits"):
+        shapes("block3")
+    with pytest.raises(errors.ConfigError, match="upto='block2' is as far"):
+        jax.eval_shape(lambda o, s: inits.pretrained(KEY, o, s), slim, wide)
+    # Two numbers of a tensor do for Mean-Var, whatever the widths; batch norms taken whole do not fit.
+    assert jax.tree.leaves(jax.eval_shape(lambda o, s: inits.mean_var(KEY, o, s), slim, wide)) == jax.tree.leaves(slim)
+    for refused in (inits.build("mean_var", batch_norm="pretrained"), inits.build("resample", keep="values")):
+        with pytest.raises(errors.ConfigError, match="the same network with the same widths"):
+            jax.eval_shape(lambda o, s, refused=refused: refused(KEY, o, s), slim, wide)
 
 
-def test_mean_var_draws_by_path_key_and_under_jit(pair):
-    _, own, source = pair
-    a, b = (inits.mean_var(jax.random.key(seed), own, source) for seed in (0, 1))
-    assert not equal(a["params"]["conv1"], b["params"]["conv1"])
-    jitted = jax.jit(inits.mean_var)(jax.random.key(0), own, source)
-    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(jitted), strict=True):
-        np.testing.assert_allclose(x, y, atol=1e-6)
+def test_the_slim_hybrid_with_numbers():
+    narrow, wide = (filled("resnet50", seed, widths=w) for seed, w in ((0, (8, 8, 4, 4)), (1, (8, 8, 8, 8))))
+    new = inits.transfusion(KEY, narrow, wide, upto="block2")
+    assert equal(new["params"]["block2"], wide["params"]["block2"])
+    assert equal(new["params"]["block3"], narrow["params"]["block3"])
 
 
-def test_a_source_of_another_shape_is_an_error(pair):
-    _, own, source = pair
-    source = {**source, "params": {**source["params"], "conv1": {"kernel": jnp.zeros((1, 1, 3, 4))}}}
-    with pytest.raises(errors.ConfigError, match=r"params/conv1/kernel has shape \(1, 1, 3, 4\) in the source"):
-        inits.pretrained(jax.random.key(0), own, source)
-    source = {**source, "params": {m: t for m, t in source["params"].items() if m != "bn1"}}
+def test_a_source_of_another_shape_or_network_is_an_error(cbr):
+    own, source = cbr
+    other = {**source, "params": {**source["params"], "conv1": {"kernel": jnp.zeros((1, 1, 3, 4))}}}
+    with pytest.raises(errors.ConfigError, match=r"params/conv1/kernel has shape \(1, 1, 3, 4\) in the source .* not even the first stage"):
+        inits.pretrained(KEY, own, other)
+    with pytest.raises(errors.ConfigError, match=r"params/conv1/kernel has shape"):
+        inits.resample(KEY, own, other, keep="values")
+    lacking = {**source, "params": {m: t for m, t in source["params"].items() if m != "bn1"}}
     with pytest.raises(errors.ConfigError, match="has not the same tensors in params/bn1"):
-        inits.transfusion(jax.random.key(0), {**own, "params": {**own["params"], "conv1": source["params"]["conv1"]}}, source, upto="conv1")
+        inits.transfusion(KEY, own, lacking, upto="conv1")
+    with pytest.raises(errors.ConfigError, match="the source has no tensor params/bn1/bias"):
+        inits.mean_var(KEY, own, lacking, batch_norm="pretrained")
 
 
-def test_every_initialiser_is_found_by_name():
-    for name in inits.names():
-        assert callable(inits.build(name))
-    with pytest.raises(errors.ConfigError, match="did you mean 'mean_var'"):
-        inits.build("mean_vor")
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_scheme_draws_every_kernel_with_its_variance(cbr, scheme):
+    own, _ = cbr
+    new = inits.random(KEY, own, scheme=scheme)
+    assert equal(rest(new), rest(own))
+    for drawn in convolutions(new).values():
+        kh, kw, c, d = drawn.shape
+        fan_in, fan_out = kh * kw * c, kh * kw * d
+        variance = {"he": 2 / fan_in, "glorot": 2 / (fan_in + fan_out), "lecun": 1 / fan_in, "tf": 2 / (fan_in + fan_out)}[scheme.split("_")[0]]
+        # Five standard errors; both distributions have lighter tails than a normal one, whose std has error s / sqrt(2 n).
+        assert abs(drawn.std() - variance**0.5) < 5 * (variance / (2 * drawn.size)) ** 0.5
+        assert abs(drawn.mean()) < 5 * (variance / drawn.size) ** 0.5
+        # Uniform within sqrt(3) standard deviations; normal cut off at two, of what is stretched by 1 / 0.8796.
+        bound = 2 / 0.8796 if scheme.endswith("normal") else 3**0.5
+        assert 0.9 * bound < np.abs(drawn).max() / variance**0.5 < 1.001 * bound
+
+
+def test_tf_default_is_glorot_uniform_and_biases_stay():
+    own = filled(seed=0, **NETWORKS["resnet50_keras"])
+    new = inits.random(KEY, own, scheme="tf_default")
+    assert equal(new, inits.random(KEY, own, scheme="glorot_uniform"))
+    for path, tensor in convolutions(new).items():
+        assert np.array_equal(tensor, convolutions(own)[path]) == (path[-1] == "bias")

@@ -11,8 +11,9 @@ from transfer_jax.weights import fit
 
 # Tolerance of the logits in training mode, relative to their standard deviation. With two images of 64 x 64 the last batch norms
 # divide by the spread of eight numbers, and rounding grows with depth: PyTorch's own float32 logits differ from its float64 ones by
-# 3e-4 (50), 2e-3 (101) and 6e-3 (152), ours by less. In float64 all of them agree to 1e-9: tests/weights/test_with_torch.py.
-RESNETS = {"resnet18": 1e-4, "resnet34": 1e-4, "resnet50": 1e-4, "resnet101": 3e-3, "resnet152": 1e-2}
+# 3e-4 (50), 2e-3 (101) and 6e-3 (152), ours by less, and not by the same in every run: sums are split over
+# threads. In float64 all of them agree to 1e-9: tests/weights/test_with_torch.py.
+RESNETS = {"resnet18": 1e-4, "resnet34": 1e-4, "resnet50": 5e-4, "resnet101": 3e-3, "resnet152": 1e-2}
 # Our stages, in order, by the names of the library.
 STAGES = {
     "resnet": {"torchvision": ("relu", "layer1", "layer2", "layer3", "layer4")},

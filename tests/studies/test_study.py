@@ -46,7 +46,7 @@ def test_a_study_leaves_its_table_report_curves_weights_and_events(finished):
         reached = [int(e["step"]) for e in history if e["member"] == f"{row['arm']}-{row['repeat']}" and float(e["auc"]) >= 0.55]
         assert row["steps_to_threshold"] == (str(reached[0]) if reached else "")
     page = done.report.read_text()
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count("data:image/png;base64,") == 4
     assert not re.search(r'(src|href)="(?!data:)', page)  # nothing outside the file
     for arm in study.arms:
         assert f"<td>{arm.name}</td>" in page

@@ -18,6 +18,10 @@ def members(one_device):
     return {"a": member, "b": member.replace(step=jnp.int32(5))}
 
 
+def best(members):
+    return {name: jax.tree.map(np.asarray, member.variables) for name, member in members.items()}
+
+
 def flip_a_bit_in_the_largest_file(folder):
     target = max((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
     data = bytearray(target.read_bytes())
@@ -27,27 +31,28 @@ def flip_a_bit_in_the_largest_file(folder):
 
 def test_a_checkpoint_gives_back_every_bit(tmp_path, members):
     with checkpoint.Checkpoints(tmp_path) as checkpoints:
-        assert checkpoints.restore(members) is None
-        checkpoints.save(3, members, {"history": [{"auc": 0.1}]})
+        assert checkpoints.restore(lambda done: members) is None
+        checkpoints.save(3, members, best(members), {"history": [{"auc": 0.1}]})
     with checkpoint.Checkpoints(tmp_path) as checkpoints:
-        restored = checkpoints.restore(members)
+        restored = checkpoints.restore(lambda done: members)
     assert restored.step == 3
     assert restored.extra == {"history": [{"auc": 0.1}]}
     assert checkpoint.checksums(restored.members) == checkpoint.checksums(members)
+    assert checkpoint.checksums(restored.best) == checkpoint.checksums(best(members))
     assert jax.tree.structure(restored.members) == jax.tree.structure(members)
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, members):
     with checkpoint.Checkpoints(tmp_path) as checkpoints:
         for number in (1, 2, 3):
-            checkpoints.save(number, members, {})
+            checkpoints.save(number, members, best(members), {})
     assert sorted(int(p.name) for p in tmp_path.iterdir() if p.name.isdigit()) == [2, 3]
     flip_a_bit_in_the_largest_file(tmp_path / "3")
     with checkpoint.Checkpoints(tmp_path) as checkpoints:
-        assert checkpoints.restore(members).step == 2
+        assert checkpoints.restore(lambda done: members).step == 2
     flip_a_bit_in_the_largest_file(tmp_path / "2")
     with checkpoint.Checkpoints(tmp_path) as checkpoints, pytest.raises(CheckpointError, match=r"no checkpoint in .* can be read"):
-        checkpoints.restore(members)
+        checkpoints.restore(lambda done: members)
 
 
 class Numbers:
@@ -73,25 +78,46 @@ def test_the_loop_gives_every_group_its_batches_and_calls_hooks():
     def group(names, offset):
         return loop.Group(names, Numbers(), lambda batch, step: (jnp.float32(batch + offset), jnp.float32(step), jnp.float32(0)))
 
-    def step(member, images, targets, mask):
-        seen.append((member.params, float(images), float(targets)))
-        return member.replace(step=member.step + 1)
+    class Counting:
+        def step(self, member, done, images, targets, weights):
+            assert int(member.step) == done
+            seen.append((member.params, float(images), float(targets)))
+            return member.replace(step=member.step + 1)
 
     members = {name: state.Member(jnp.int32(0), name, None, None, jax.random.key(0), optim.hyper(0.1, 0.0), None) for name in "abc"}
     hooks = [loop.every(2, lambda done, m: calls.append(done), last=5)]
-    loop.run(members, [group(("a", "b"), 0), group(("c",), 10)], step, first=0, last=5, hooks=hooks, stop=StopRequest())
+    programs = dict.fromkeys("abc", Counting())
+    groups = [group(("a", "b"), 0), group(("c",), 10)]
+    assert loop.run(members, groups, programs, first=0, last=5, hooks=hooks, stop=StopRequest()) == 5
     assert seen[:4] == [("a", 0, 0), ("b", 0, 0), ("c", 10, 0), ("a", 1, 1)]
     assert [int(m.step) for m in members.values()] == [5, 5, 5]
     assert calls == [2, 4, 5]
+
+    # Members that stop: the others see what they would have seen, and it ends when none is left.
+    seen.clear()
+    gone = set()
+    leave = [lambda done, m: gone.update({6: "c", 8: "ab"}.get(done, ""))]
+    assert loop.run(members, groups, programs, first=5, last=20, hooks=leave, stop=StopRequest(), stopped=lambda: gone) == 8
+    assert [entry for entry in seen if entry[0] == "a"] == [("a", 5, 5), ("a", 6, 6), ("a", 7, 7)]
+    assert [entry for entry in seen if entry[0] == "c"] == [("c", 15, 5)]
+    assert [group.stream.position for group in groups] == [8, 8]
 
 
 def test_a_signal_stops_after_the_step_and_hooks():
     calls = []
     before = signal.getsignal(signal.SIGTERM)
+    members = {"a": state.Member(jnp.int32(0), "a", None, None, None, None, None)}
+    group = loop.Group(("a",), Numbers(), lambda batch, step: (jnp.float32(0),) * 3)
+    hooks = [lambda done, m: calls.append(done), lambda done, m: _raise(done)]
     with StopRequest() as stop, pytest.raises(Interrupted):
-        loop.run({}, [], lambda *a: a[0], first=0, last=9, stop=stop, hooks=[lambda done, m: calls.append(done), lambda done, m: _raise(done)])
+        loop.run(members, [group], {"a": Still()}, first=0, last=9, stop=stop, hooks=hooks)
     assert calls == [1, 2, 3]
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+class Still:
+    def step(self, member, done, *batch):
+        return member
 
 
 def _raise(done):

@@ -27,10 +27,27 @@ class Reads(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """A section's option that chooses its kind, and what each kind reads."""
+    """A section's option that chooses its kind, and what each kind reads.
+
+    Attributes:
+      option: its name.
+      kinds: what each kind reads.
+      joint: several kinds may be chosen at once, with this text between them; what any of them reads is then read.
+    """
 
     option: str
     kinds: Mapping[str, Reads]
+    joint: str | None = None
+
+    def parts(self, chosen: str) -> list[str]:
+        """The kinds in the option's value; they may be unknown."""
+        return chosen.split(self.joint) if self.joint else [chosen]
+
+    def read(self, chosen: str) -> Reads:
+        """What the known kinds in the option's value read together."""
+        each = [self.kinds[part] for part in self.parts(chosen) if part in self.kinds]
+        required: frozenset[str] = frozenset().union(*(kind.required for kind in each))
+        return Reads(required, frozenset().union(*(kind.optional for kind in each)) - required)
 
 
 ReadBy = Mapping[type, Choice]
@@ -76,10 +93,10 @@ def _unread(cls: type, given: Mapping[str, Any], key: str, read_by: ReadBy) -> b
     """Whether the chosen kind of a section does not read the option `key`."""
     if cls not in read_by:
         return False
-    option, kinds = read_by[cls]
-    chosen = given.get(option, next((f.default for f in dataclasses.fields(cls) if f.name == option), None))
-    readers = [kind for kind, read in kinds.items() if key in read.names]
-    return bool(readers) and chosen not in readers
+    choice = read_by[cls]
+    chosen = given.get(choice.option, next((f.default for f in dataclasses.fields(cls) if f.name == choice.option), None))
+    readers = [kind for kind, read in choice.kinds.items() if key in read.names]
+    return bool(readers) and key not in choice.read(str(chosen)).names
 
 
 def _convert(hint: Any, value: Any, where: str, read_by: ReadBy) -> Any:
@@ -103,15 +120,19 @@ def _check_choice(section: Any, where: str, read_by: ReadBy) -> None:
     """The kind of the section is known, has what it needs, and nothing is set that it does not read."""
     if type(section) not in read_by:
         return
-    option, kinds = read_by[type(section)]
+    choice = read_by[type(section)]
+    option, kinds = choice.option, choice.kinds
     chosen = getattr(section, option)
-    if chosen not in kinds:
-        raise ConfigError(f"unknown {where}.{option}={chosen!r}: {nearest(chosen, kinds)}")
-    read = kinds[chosen]
-    for kind, other in kinds.items():
+    for part in choice.parts(chosen):
+        if part not in kinds:
+            place = f"{where}.{option}={chosen!r}" if part == chosen else f"{part!r} in {where}.{option}={chosen!r}"
+            raise ConfigError(f"unknown {place}: {nearest(part, kinds)}")
+    read = choice.read(chosen)
+    for other in kinds.values():
         for name in sorted(other.names - read.names):
             if getattr(section, name) is not None:
-                raise ConfigError(f"{where}.{name} is read by {option}={kind!r} only, not by {chosen!r}: take it out, or change {where}.{option}")
+                readers = " or ".join(repr(kind) for kind, its in kinds.items() if name in its.names)
+                raise ConfigError(f"{where}.{name} is read by {option}={readers} only, not by {chosen!r}: take it out, or change {where}.{option}")
     for name in sorted(read.required):
         if getattr(section, name) is None:
             raise ConfigError(f"{where}.{name} must be set for {option}={chosen!r}")

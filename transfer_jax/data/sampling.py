@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from transfer_jax.data.order import Draw, Positions
+from transfer_jax.data.task import Targets
 
 METHODS = ("none", "over", "under", "weights")
 
@@ -47,6 +48,15 @@ def weights(classes: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """A weight for each image, so that all classes weigh the same and the mean weight is one: n / (number of classes x images of the class)."""
     _, codes, counts = np.unique(classes, return_inverse=True, return_counts=True)
     return (len(classes) / (len(counts) * counts))[codes]
+
+
+def target_weights(targets: Targets, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, "n t"]:
+    """A factor for every position and target, so that among `rows` the classes of each target weigh the same; one elsewhere."""
+    factors = np.ones_like(targets.weights)
+    for column in range(factors.shape[1]):
+        own = rows[targets.weights[rows, column] != 0]
+        factors[own, column] = weights(targets.values[own, column].round().astype(int))
+    return factors
 
 
 def _groups(rows: np.ndarray, classes: np.ndarray) -> list[np.ndarray]:

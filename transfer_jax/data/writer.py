@@ -74,7 +74,7 @@ def write(
     out = Path(out)
     overlap = _check(out, items, allow_overlap)
     plan = _plan(name, items, form)
-    with _unfinished(out, plan, items, form) as folder, ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+    with _unfinished(out, plan, form) as folder, ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         rejected = 0
 
         def told(problem: DataError | None) -> None:
@@ -140,7 +140,7 @@ def _plan(name: str, items: Sequence[Item], form: Form) -> list[_Shard]:
 
 
 @contextlib.contextmanager
-def _unfinished(out: Path, plan: Sequence[_Shard], items: Sequence[Item], form: Form) -> Iterator[Path]:
+def _unfinished(out: Path, plan: Sequence[_Shard], form: Form) -> Iterator[Path]:
     """The folder in which shards collect; becomes `out` at the end."""
     folder = out.with_name(f".{out.name}.unfinished")
     digest = _digest(plan, form)
@@ -156,7 +156,7 @@ def _unfinished(out: Path, plan: Sequence[_Shard], items: Sequence[Item], form: 
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise DataError(f"cannot write to {folder} ({error.strerror}): choose another --out") from error
-        raise DataError(f"the disk is full: {folder} keeps {len(items)} images' finished shards; make room and repeat the command") from error
+        raise DataError(f"the disk is full: finished shards are kept in {folder}; make room and repeat the command") from error
     except DataError:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -1,4 +1,4 @@
-"""The two ends of the scale: nothing from the source, and all of it."""
+"""Everything from the source, and what transfusion shares with it."""
 
 from typing import Any
 
@@ -6,16 +6,15 @@ import jax
 
 from transfer_jax import models
 from transfer_jax.core.errors import ConfigError
-
-
-def random(key: jax.Array, variables: Any, source: Any = None) -> Any:
-    """The member's own variables, as they were drawn; nothing is taken from a source."""
-    del key, source
-    return variables
+from transfer_jax.inits import layers
 
 
 def pretrained(key: jax.Array, variables: Any, source: Any) -> Any:
-    """Everything from the source but the head."""
+    """Everything from the source but the head.
+
+    Raises:
+      ConfigError: a tensor of the source has another shape, or is not there.
+    """
     del key
     return take(variables, source, tuple(models.table_of(variables["params"])))
 
@@ -27,30 +26,29 @@ def take(variables: Any, source: Any, stages: tuple[str, ...]) -> Any:
       ConfigError: a tensor of the source has another shape, or is not there.
     """
     table = models.table_of(variables["params"])
-    taken = {module for stage in stages for module in table[stage]}
+    collections = sorted(variables, key=lambda collection: collection != "params")  # of what does not fit, parameters are named first
+    before = None
+    for stage in stages:
+        advice = f"upto={before!r} is as far as this source fits (transfusion)" if before else "not even the first stage fits this source"
+        for module in table[stage]:
+            taken = {c: _module(c, module, variables[c], source[c], advice) for c in collections if module in variables[c]}
+            variables = {c: {**modules, module: taken[c]} if c in taken else modules for c, modules in variables.items()}
+        before = stage
+    return variables
 
-    def cast(path: Any, own: jax.Array, theirs: jax.Array) -> jax.Array:
-        if own.shape != theirs.shape:
-            where = "/".join(str(p.key) for p in path)
-            raise ConfigError(
-                f"{where} has shape {theirs.shape} in the source and {own.shape} in the network: take fewer stages from it (transfusion with upto), "
-                "or a source of the same widths and channels"
-            )
-        return theirs.astype(own.dtype)
 
-    def merge(collection: str, module: str, tensors: Any) -> Any:
-        if module not in taken:
-            return tensors
-        theirs = source[collection].get(module)
-        if _paths(theirs) != _paths(tensors):
-            raise ConfigError(
-                f"the source has not the same tensors in {collection}/{module} as the network: it is another network, or another layout"
-            )
-        return jax.tree_util.tree_map_with_path(cast, {collection: {module: tensors}}, {collection: {module: theirs}})[collection][module]
+def _module(collection: str, module: str, own: Any, source: Any, advice: str) -> Any:
+    """One module of the source, in the own dtypes."""
+    theirs = source.get(module)
+    if _paths(theirs) != _paths(own[module]):
+        raise ConfigError(f"the source has not the same tensors in {collection}/{module} as the network: it is another network, or another layout")
 
-    return {
-        collection: {module: merge(collection, module, tensors) for module, tensors in modules.items()} for collection, modules in variables.items()
-    }
+    def one(path: Any, own: jax.Array, theirs: jax.Array) -> jax.Array:
+        where = "/".join((collection, module, *(part.key for part in path)))
+        layers.check_shape(where, own, theirs, f"{advice}; or take a source of the same widths and channels")
+        return layers.like(own, theirs)
+
+    return jax.tree_util.tree_map_with_path(one, own[module], theirs)
 
 
 def _paths(tree: Any) -> list[Any]:

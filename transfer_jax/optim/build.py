@@ -1,5 +1,6 @@
 """Adam and SGD from optax, with learning rate and weight decay as leaves of the state instead of constants of the program."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +11,9 @@ from jaxtyping import Array, Float
 from transfer_jax.core.errors import ConfigError
 from transfer_jax.core.names import nearest
 from transfer_jax.optim import schedules
+
+# Path -> tensor: what is trained of a network, in one flat mapping.
+Tensors = Mapping[str, Any]
 
 
 class Hyper(NamedTuple):
@@ -25,19 +29,27 @@ class Optimizer(NamedTuple):
     direction: optax.GradientTransformation
     schedule: schedules.Schedule
 
-    def init(self, params: Any) -> Any:
+    def init(self, params: Tensors) -> Any:
         """The state of the optimiser for `params`."""
         return self.direction.init(params)
 
-    def update(self, gradients: Any, state: Any, params: Any, step: Array, hyper: Hyper) -> tuple[Any, Any]:
+    def update(self, gradients: Tensors, state: Any, params: Tensors, step: Array, hyper: Hyper, factors: Mapping[str, float]) -> tuple[Tensors, Any]:
         """New `(params, state)` after the gradients of step `step` (int, [], from 0).
 
         Weight decay is an L2 term added to the gradient, as in the frameworks the four papers used (not AdamW's).
+
+        Args:
+          gradients: path -> gradient.
+          state: from `init` or the last update.
+          params: path -> parameter, those that are trained.
+          step: since the schedule began.
+          hyper: of the member.
+          factors: path -> factor of the learning rate.
         """
         gradients = jax.tree.map(lambda g, p: g + hyper.weight_decay * p, gradients, params)
         updates, state = self.direction.update(gradients, state, params)
         rate = hyper.learning_rate * self.schedule(step)
-        return jax.tree.map(lambda p, u: p - rate * u, params, updates), state
+        return {path: value - (rate * factors[path]) * updates[path] for path, value in params.items()}, state
 
 
 def build(name: str, *, b1: float = 0.9, b2: float = 0.999, epsilon: float = 1e-8, momentum: float = 0.9, schedule: schedules.Schedule) -> Optimizer:

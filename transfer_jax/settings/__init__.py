@@ -5,7 +5,12 @@ wrong types, and options that the chosen kind does not read are errors that say 
 """
 
 from transfer_jax.settings.checks import network
+from transfer_jax.settings.chest import chest
+from transfer_jax.settings.courses import frozen_upto, gradual, head_first, layerwise, phase
 from transfer_jax.settings.loading import arm, load, template
-from transfer_jax.settings.sections import Arm, Data, NetworkOptions, Recipe, Source, Study
+from transfer_jax.settings.sections import Arm, Data, NetworkOptions, Phase, Recipe, Source, Study
 
-__all__ = ["Arm", "Data", "NetworkOptions", "Recipe", "Source", "Study", "arm", "load", "network", "template"]
+__all__ = [
+    "Arm", "Data", "NetworkOptions", "Phase", "Recipe", "Source", "Study",
+    "arm", "chest", "frozen_upto", "gradual", "head_first", "layerwise", "load", "network", "phase", "template",
+]  # fmt: skip

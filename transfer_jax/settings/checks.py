@@ -9,25 +9,32 @@ from transfer_jax.core import normalisation
 from transfer_jax.core.errors import ConfigError
 from transfer_jax.core.names import nearest
 from transfer_jax.data import augment, modes, sampling, task
+from transfer_jax.optim.rates import ALL
 from transfer_jax.settings.sections import Data, Recipe, Study
 
 
-def network(study: Study, num_outputs: int) -> Any:
+def network(study: Study, num_outputs: int, frozen: tuple[str, ...] = (), name: str | None = None) -> Any:
     """The study's network, a Flax module.
+
+    Args:
+      study: it belongs to.
+      num_outputs: of its head.
+      frozen: stages whose batch norms are frozen, where the study does not freeze all of them.
+      name: of another network than the study's, with the same options.
 
     Raises:
       ConfigError: an unknown network, or options that it does not take.
     """
     chosen = study.network_options
     return models.create(
-        study.network,
+        name or study.network,
         num_outputs,
         chosen.layout,
         widths=chosen.widths or None,
         dropout=chosen.dropout,
         momentum=chosen.momentum,
         epsilon=chosen.epsilon,
-        frozen_batch_norm=chosen.frozen_batch_norm,
+        frozen_batch_norm=chosen.frozen_batch_norm or frozen,
     )
 
 
@@ -47,12 +54,17 @@ def check(study: Study) -> None:
             raise ConfigError(f"two arms are named {name!r}: give one of them another name")
         if not name.replace("_", "").replace("-", "").replace(".", "").isalnum():
             raise ConfigError(f"arm name {name!r} becomes a folder: letters, digits, '_', '-' and '.' only")
-    for chosen in study.arms:
+    begin_from_source = [inits.needs_source(chosen.init, **chosen.options()) for chosen in study.arms]
+    for i, chosen in enumerate(study.arms):
         if chosen.upto is not None:
             models.upto(models.stage_table(study.network), chosen.upto)
-        if study.source.kind == "none" and chosen.init in inits.NEEDS_SOURCE:
+        try:
+            inits.check(chosen.init, **chosen.options())
+        except ConfigError as error:
+            raise ConfigError(f"config.arms[{i}]: {error}") from None
+        if study.source.kind == "none" and begin_from_source[i]:
             raise ConfigError(f"arm {chosen.name!r} begins from pretrained weights, but config.source.kind is 'none': set it to 'train' or 'weights'")
-    if study.source.kind != "none" and not any(a.init in inits.NEEDS_SOURCE for a in study.arms):
+    if study.source.kind != "none" and not any(begin_from_source):
         raise ConfigError(
             f"config.source.kind is {study.source.kind!r}, but no arm begins from pretrained weights: set it to 'none', or add such an arm"
         )
@@ -65,6 +77,11 @@ def check(study: Study) -> None:
         raise ConfigError(
             f"config.repeats={study.repeats} is more than config.data.folds={study.data.folds}: every repeat is judged by a fold of its own"
         )
+    for where, recipe in (("recipe", study.recipe), ("source.recipe", study.source.recipe)):
+        if recipe is not None:
+            _recipe(where, recipe)
+    if study.source.take not in (None, "last", "best"):
+        raise ConfigError(f"unknown config.source.take={study.source.take!r}: {nearest(study.source.take, ('last', 'best'))}")
     positive = {"repeats": study.repeats, **_numbers("recipe", study.recipe), **_numbers("data", study.data)}
     if study.source.recipe and study.source.data:
         positive |= _numbers("source.recipe", study.source.recipe) | _numbers("source.data", study.source.data)
@@ -81,6 +98,14 @@ def check(study: Study) -> None:
             raise ConfigError(f"config.{name}={value} must not be negative")
     if not 0.5 < study.threshold_auc < 1:
         raise ConfigError(f"config.threshold_auc={study.threshold_auc} must lie between 0.5 and 1")
+
+
+def _recipe(where: str, recipe: Recipe) -> None:
+    """Raises ConfigError where options of a recipe do not go together."""
+    if recipe.phases and recipe.rates != ALL:
+        raise ConfigError(f"config.{where}.rates is read where there are no phases, and each phase has rates of its own: set one of them")
+    if recipe.batch_norm not in ("frozen", "moving"):
+        raise ConfigError(f"unknown config.{where}.batch_norm={recipe.batch_norm!r}: {nearest(recipe.batch_norm, ('frozen', 'moving'))}")
 
 
 def _data(where: str, data: Data) -> None:
@@ -107,5 +132,5 @@ def _data(where: str, data: Data) -> None:
 
 def _numbers(where: str, section: Data | Recipe) -> dict[str, float | None]:
     """The options of a section that must be positive."""
-    names = ("steps", "batch_size", "learning_rate", "eval_every", "checkpoint_every", "size", "train", "val", "subset")
+    names = ("steps", "batch_size", "learning_rate", "eval_every", "checkpoint_every", "patience", "size", "train", "val", "subset")
     return {f"{where}.{name}": getattr(section, name) for name in names if hasattr(section, name)}

@@ -23,11 +23,11 @@ _READ_BY: options.ReadBy = {
         "kind",
         {
             "none": options.reads(),
-            "train": options.reads("data", "recipe"),
+            "train": options.reads("data", "recipe", optional=("network", "take")),
             "weights": options.reads("path", optional=("network", "normalisation", "cast")),
         },
     ),
-    Arm: options.Choice("init", {name: options.reads(*inits.options(name)) for name in inits.names()}),
+    Arm: options.Choice("init", {name: inits.options(name) for name in inits.names()}, inits.JOINT),
 }
 
 
@@ -37,8 +37,15 @@ def template() -> config_dict.ConfigDict:
 
 
 def arm(init: str, **chosen: Any) -> config_dict.ConfigDict:
-    """An arm for `config.arms`: named after its initialiser (and `upto`) unless `name` is given."""
-    name = "_".join([init, *([chosen["upto"]] if "upto" in chosen else [])])
+    """An arm for `config.arms`: named after its initialisers, each with its options' values, unless `name` is given.
+
+    `arm("transfusion+gabor", upto="block2")` is named transfusion_block2_gabor.
+    """
+    words = []
+    for part in init.split(inits.JOINT):
+        read = inits.options(part).names
+        words += [part, *(str(chosen[field.name]) for field in dataclasses.fields(Arm) if field.name in read and field.name in chosen)]
+    name = "_".join(words)
     return config_dict.ConfigDict({"name": name, "init": init, **chosen})
 
 
@@ -74,7 +81,7 @@ def load(config: config_dict.ConfigDict, overrides: Iterable[str] = ()) -> Study
 
 
 def _plain(value: Any) -> Any:
-    """Config dicts as plain dicts, at every depth; arms in short ("transfusion:conv1") in full."""
+    """Config dicts as plain dicts, at every depth; arms in short ("transfusion:conv1+gabor") in full."""
     if isinstance(value, config_dict.ConfigDict | dict):
         plain = {key: _plain(value[key]) for key in value}
         if isinstance(plain.get("arms"), tuple | list):
@@ -84,8 +91,8 @@ def _plain(value: Any) -> Any:
 
 
 def _arm_in_short(text: str) -> config_dict.ConfigDict:
-    init, _, upto = text.partition(":")
-    return arm(init, **({"upto": upto} if upto else {}))
+    init, chosen = inits.parse(text)
+    return arm(init, **chosen)
 
 
 def _check_read(study: Study, name: str) -> None:

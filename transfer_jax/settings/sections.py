@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+from transfer_jax import inits
 from transfer_jax.data.augment import Augmentation
+from transfer_jax.optim.rates import ALL
 
 _NO_AUGMENTATION = Augmentation()
 
@@ -84,6 +86,29 @@ class Data:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Phase:
+    """Some steps of a training. What is not set is the recipe's (and the arm's).
+
+    Attributes:
+      steps: how many; all phases' add up to the recipe's.
+      rates: who learns how fast, see `optim.rates`: ("head=1", "all=0") trains the head alone.
+      optimizer: "adam" or "sgd"; its state begins anew with the phase.
+      learning_rate: peak.
+      weight_decay: as in the recipe.
+      schedule: "constant" or "cosine", over the phase's steps.
+      warmup: steps of linear rise at the phase's begin.
+    """
+
+    steps: int
+    rates: tuple[str, ...] = ALL
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    schedule: str | None = None
+    warmup: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
     """How a network is trained.
 
@@ -99,8 +124,13 @@ class Recipe:
       b1: "adam" only (default 0.9).
       b2: "adam" only (default 0.999).
       epsilon: "adam" only (default 1e-8).
+      rates: who learns how fast, see `optim.rates`: ("conv1=0", "all=1") freezes conv1, ("block4=0.1", "all=1") slows block4 down.
+      phases: the training in parts, each with its own rates and optimiser, instead of `rates`.
+      batch_norm: what batch norms do in stages of which nothing is trained: "frozen" (they use their running statistics and keep them, as
+        Keras' do) or "moving" (they use the batch's and go on averaging, as PyTorch's do).
       eval_every: steps between evaluations.
       checkpoint_every: steps between checkpoints.
+      patience: a member stops after so many evaluations without a new lowest validation loss (default: none stops).
     """
 
     steps: int = 1000
@@ -114,8 +144,12 @@ class Recipe:
     b1: float | None = None
     b2: float | None = None
     epsilon: float | None = None
+    rates: tuple[str, ...] = ALL
+    phases: tuple[Phase, ...] = ()
+    batch_norm: str = "frozen"
     eval_every: int = 100
     checkpoint_every: int = 500
+    patience: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -125,7 +159,8 @@ class Source:
     Attributes:
       kind: "none", "train" (pretrain the same network on `data` by `recipe` first) or "weights" (a file; see `transfer_jax.weights.read`).
       path: of the weights: a .safetensors, .pth or .h5 file, a folder of an export or of a finished run, or hf://owner/name.
-      network: the network in the file, where it is another one than the study's (ResNet-50 for resnet50_slim).
+      network: the pretrained network, where it is another one than the study's (ResNet-50 for resnet50_slim).
+      take: "train" only: "last" weights of the pretraining (the default), or its "best" ones by validation loss.
       normalisation: a name of `core.normalisation`, instead of what the file or its library says.
       cast: turn float16, bfloat16 and float64 into float32.
       data: what to pretrain on.
@@ -137,6 +172,7 @@ class Source:
     network: str | None = None
     normalisation: str | None = None
     cast: bool | None = None
+    take: str | None = None
     data: Data | None = None
     recipe: Recipe | None = None
 
@@ -147,17 +183,37 @@ class Arm:
 
     Attributes:
       name: of the arm in tables, plots and folders.
-      init: an initialiser's name (see `transfer_jax.inits`).
+      init: an initialiser's name (see `transfer_jax.inits`), or several joined by "+", applied from left to right: "transfusion+gabor".
       upto: "transfusion" only: the last stage taken from the source.
+      keep: "resample" only: what stays of the source's kernels: "values", "filters", "histogram", "spectrum", "scale" or "magnitude".
+      scheme: "random" only: draw the kernels by a scheme: "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal" or
+        "tf_default" (default: as the network does by itself).
+      scale: "gabor" only: of the filters: "he" (default) or "pretrained".
+      batch_norm: "mean_var" and "resample" only: "own" (fresh, default), "pretrained", or "mean_var" (drawn by mean and variance).
+      distribution: "mean_var" only: "normal" (default), or "truncated" (at two standard deviations).
       learning_rate: instead of the recipe's.
       weight_decay: instead of the recipe's.
+      rates: instead of the recipe's.
+      phases: instead of the recipe's.
     """
 
     name: str
     init: str = "random"
     upto: str | None = None
+    keep: str | None = None
+    scheme: str | None = None
+    scale: str | None = None
+    batch_norm: str | None = None
+    distribution: str | None = None
     learning_rate: float | None = None
     weight_decay: float | None = None
+    rates: tuple[str, ...] | None = None
+    phases: tuple[Phase, ...] | None = None
+
+    def options(self) -> dict[str, str]:
+        """The options of the initialiser that are set."""
+        read = sorted(inits.options(self.init).names)
+        return {name: getattr(self, name) for name in read if getattr(self, name) is not None}
 
     def member(self, repeat: int) -> str:
         """The name, in tables and folders, of this arm's member in a repeat."""
@@ -191,7 +247,7 @@ class Study:
     arms: tuple[Arm, ...] = ()
     repeats: int = 1
     seed: int = 0
-    threshold_auc: float = 0.9
+    threshold_auc: float = 0.91
     devices: int | None = None
 
     def members(self) -> int:

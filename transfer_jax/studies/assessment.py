@@ -16,7 +16,7 @@ from transfer_jax.analysis import filters
 from transfer_jax.core import mesh as meshes
 from transfer_jax.data.task import Task
 from transfer_jax.metrics.training import TrainMetrics
-from transfer_jax.train import evaluate, loop
+from transfer_jax.train import early_stop, evaluate, loop
 from transfer_jax.train.evaluate import DeviceBatch
 from transfer_jax.train.progress import Progress
 from transfer_jax.train.state import Member
@@ -31,13 +31,26 @@ class Assessment:
 
     Attributes:
       history: one entry per member and evaluation: member, step, auc, loss, and the training's averages since the last one.
+      best: member -> its variables, on the host, at the evaluation with the lowest validation loss.
+      stopped: the members whose training has stopped early.
     """
 
     def __init__(
-        self, folder: Path, names: Iterable[str], validations: Validations, predict: Predict, task: Task, progress: Progress, mesh: Mesh
+        self,
+        folder: Path,
+        names: Iterable[str],
+        validations: Validations,
+        predict: Predict,
+        task: Task,
+        patience: int | None,
+        progress: Progress,
+        mesh: Mesh,
     ) -> None:
         """Events of member `name` go to `folder/tensorboard/name`, written by the first process alone; `validations` says who is judged by what."""
         self.history: list[dict[str, Any]] = []
+        self.best: dict[str, Any] = {}
+        self.stopped: set[str] = set()
+        self._patience = patience
         self._boards = {name: Writer(folder / "tensorboard" / name) for name in names} if jax.process_index() == 0 else {}
         self._validations, self._predict, self._task, self._progress, self._mesh = validations, predict, task, progress, mesh
 
@@ -58,21 +71,32 @@ class Assessment:
             self._boards[name].text(0, "parameters", f"```\n{overview}\n```")
 
     def __call__(self, done: int, members: dict[str, Member]) -> None:
-        """Evaluates every member after `done` steps and empties its training averages."""
+        """Evaluates every member that is still trained after `done` steps, empties its training averages, and keeps its best variables."""
         task = self._task
-        variables = loop.variables(members)
+        variables = {name: values for name, values in loop.variables(members).items() if name not in self.stopped}
         reports: dict[str, dict[str, float]] = {}
         for names, batches in self._validations:
-            reports |= evaluate.evaluate({name: variables[name] for name in names}, batches, self._predict, task.kind, task.num_outputs)
-        for name in members:
+            judged = {name: variables[name] for name in names if name in variables}
+            if judged:
+                reports |= evaluate.evaluate(judged, batches, self._predict, task.kind, task.num_outputs)
+        for name in variables:
             report = reports[name]
             averages = {f"train_{key}": float(value) for key, value in members[name].metrics.compute().items()} if done else {}
             members[name] = members[name].replace(metrics=jax.device_put(TrainMetrics.empty(), meshes.replicated(self._mesh)))
             self.history.append({"member": name, "step": done, **report, **averages})
+            if early_stop.best(entry for entry in self.history if entry["member"] == name)["step"] == done:
+                self.best[name] = jax.tree.map(np.array, variables[name])  # a copy: the next step is given the buffers
             if name in self._boards:
                 self._boards[name].scalars(done, report | averages)
                 self._boards[name].image(done, "filters/first_layer", filters.grid(first_filters(members[name].variables)))
-        self._progress.note(f"AUC {np.mean([report['auc'] for report in reports.values()]):.3f}")
+        if reports:
+            self._progress.note(f"AUC {np.mean([report['auc'] for report in reports.values()]):.3f}")
+        self.stopped = early_stop.stopped(self.history, self._patience)
+
+    def resume(self, history: list[dict[str, Any]], best: dict[str, Any]) -> None:
+        """Goes on from what an earlier run of the program had found."""
+        self.history, self.best = history, jax.tree.map(np.asarray, best)
+        self.stopped = early_stop.stopped(history, self._patience)
 
 
 def first_filters(variables: Any) -> np.ndarray:

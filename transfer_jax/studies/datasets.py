@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import numpy as np
-from jaxtyping import Int
 
 from transfer_jax import models
-from transfer_jax.core.errors import ConfigError, DataError
+from transfer_jax.core.errors import ConfigError
 from transfer_jax.core.normalisation import OWN, Normalisation, named
-from transfer_jax.data import augment, phantom, pipeline, predictions, records, rows, sampling, spec, splits, task, writer
+from transfer_jax.data import augment, phantom, pipeline, predictions, records, rows, sampling, spec, task, writer
 from transfer_jax.data.order import Order, shuffled
 from transfer_jax.data.records import Records
 from transfer_jax.data.shards import Form
 from transfer_jax.data.task import Targets, Task
 from transfer_jax.settings import Data
+from transfer_jax.studies import parts
+from transfer_jax.studies.parts import Part
 
 
 class Needs(NamedTuple):
@@ -34,13 +32,6 @@ class Needs(NamedTuple):
     network: str
     channels: int
     normalisation: Normalisation | None = None
-
-
-class Part(NamedTuple):
-    """The images of one repeat, as positions in `Opened.records`."""
-
-    train: Int[np.ndarray, " n"]
-    val: Int[np.ndarray, " m"]
 
 
 class Opened(NamedTuple):
@@ -103,7 +94,7 @@ class Opened(NamedTuple):
             method = sampling.over if self.settings.balance == "over" else sampling.under
             draw, length = method(train, targets.values[train, 0].round().astype(int))
         elif self.settings.balance == "weights":
-            targets = Targets(targets.values, targets.weights * _class_weights(targets, train))
+            targets = Targets(targets.values, targets.weights * sampling.target_weights(targets, train))
         pipeline.check_batch(self.manifest.name, length, batch_size)
         return Order(draw, length, batch_size, seed), targets
 
@@ -144,7 +135,7 @@ def _open(folder: Path, data: Data, needs: Needs, seed: int) -> Opened:
     _check_images(str(folder), needs, manifest.shape)
     goal = task.make(manifest.name, manifest.values(), data.task, data.labels, data.threshold, data.uncertain)
     tables = {split: rows.read(folder, content) for split, content in manifest.splits.items()}
-    _check_patients(folder, tables, data.allow_patient_overlap)
+    parts.check_patients(folder, tables, data.allow_patient_overlap)
     wanted = [split for split in ("train", "val") if split in manifest.splits] if data.folds else ["train", "val"]
     pool, positions = records.open_splits(folder, manifest, wanted, tables)
     table = pool.rows
@@ -152,72 +143,15 @@ def _open(folder: Path, data: Data, needs: Needs, seed: int) -> Opened:
     targets = goal.targets(table.labels, training=True, predicted=predicted)
     judged = goal.targets(table.labels, training=False)
     strata = None if goal.kind == "multilabel" else judged.values[:, 0].astype(int)
-    parts = tuple(
-        _part(part, data, targets, judged, table.patients, strata, seed)
-        for part in (_folds(positions, data.folds, table.patients, strata, seed) if data.folds else [Part(positions["train"], positions["val"])])
-    )
-    for part in parts:
-        _check_classes(folder, goal, targets, judged, part)
-    return Opened(pool, goal, parts, targets, judged, data, _normalisation(data, needs, manifest), needs.channels)
+    whole = parts.by_fold(positions, data.folds, table.patients, strata, seed) if data.folds else [Part(positions["train"], positions["val"])]
+    dealt = tuple(parts.asked(part, data.subset, targets, judged, table.patients, strata, seed) for part in whole)
+    for part in dealt:
+        parts.check_classes(folder, goal, targets, judged, part)
+    return Opened(pool, goal, dealt, targets, judged, data, _normalisation(data, needs, manifest), needs.channels)
 
 
 def _self_trained(goal: Task) -> list[str]:
     return [label for label, policy in zip(goal.labels, goal.policies, strict=True) if policy == "self_trained"]
-
-
-def _check_patients(folder: Path, tables: Mapping[str, rows.Rows], allowed: bool) -> None:
-    homes = np.repeat(list(tables), [len(table) for table in tables.values()])
-    shared = splits.overlap(np.concatenate([table.patients for table in tables.values()]), homes)
-    if not shared:
-        return
-    patient, where = next(iter(shared.items()))
-    found = f"{len(shared)} patients of {folder} are in several splits, patient {patient} in {' and '.join(where)}"
-    if not allowed:
-        raise DataError(f"{found}: prepare it by patient, or set config.data.allow_patient_overlap=True to reproduce a paper that leaked")
-    logging.warning("%s: this was allowed, and what is measured on them is too good", found)
-
-
-def _folds(positions: dict[str, np.ndarray], k: int, patients: np.ndarray, strata: np.ndarray | None, seed: int) -> list[Part]:
-    pool = np.concatenate(list(positions.values()))
-    number = splits.folds(len(pool), k, seed, patients=patients[pool], strata=None if strata is None else strata[pool])
-    return [Part(pool[number != fold], pool[number == fold]) for fold in range(k)]
-
-
-def _part(part: Part, data: Data, targets: Targets, judged: Targets, patients: np.ndarray, strata: np.ndarray | None, seed: int) -> Part:
-    """Without the images that nothing is asked of, and with as many training images as the settings say."""
-    train = part.train[targets.weights[part.train].any(1)]
-    val = part.val[judged.weights[part.val].any(1)]
-    if data.subset is not None:
-        if data.subset > len(train):
-            raise ConfigError(f"config.data.subset={data.subset}, but there are {len(train)} training images: choose fewer")
-        order = splits.nested(len(train), seed, patients=patients[train], strata=None if strata is None else strata[train])
-        train = np.sort(train[order[: data.subset]])
-    return Part(train, val)
-
-
-def _check_classes(folder: Path, goal: Task, targets: Targets, judged: Targets, part: Part) -> None:
-    """Every class can be learned, and something can be measured."""
-    for column, label in enumerate(goal.labels):
-        own = part.train[targets.weights[part.train, column] != 0]
-        found = set(targets.values[own, column].round().astype(int).tolist())
-        missing = sorted(set(range(goal.classes or 2)) - found)
-        if missing:
-            raise DataError(f"{folder}: no training image has {label} = {', '.join(map(str, missing))}: choose another split, label or threshold")
-    measurable = False
-    for column in range(len(goal.labels)):
-        own = part.val[judged.weights[part.val, column] != 0]
-        measurable |= len(np.unique(judged.values[own, column])) > 1
-    if not measurable:
-        raise DataError(f"{folder}: the validation images hold one class only of {', '.join(goal.labels)}: no AUC can be computed on them")
-
-
-def _class_weights(targets: Targets, train: np.ndarray) -> np.ndarray:
-    """A factor for every position and target."""
-    factors = np.ones_like(targets.weights)
-    for column in range(factors.shape[1]):
-        own = train[targets.weights[train, column] != 0]
-        factors[own, column] = sampling.weights(targets.values[own, column].round().astype(int))
-    return factors
 
 
 def _normalisation(data: Data, needs: Needs, manifest: spec.Manifest) -> Normalisation:

@@ -34,13 +34,14 @@ def convergence(study: Study, history: History) -> bytes:
     figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for i, arm in enumerate(study.arms):
         colour = _COLOURS[i % len(_COLOURS)]
-        curves = []
+        curves: list[list[tuple[int, float]]] = []
         for repeat in range(study.repeats):
-            own = [e for e in history if e["member"] == arm.member(repeat)]
-            steps, auc = [e["step"] for e in own], [e["auc"] for e in own]
-            curves.append(auc)
-            axes.plot(steps, auc, color=colour, alpha=0.3, linewidth=0.8)
-        axes.plot(steps, np.mean(curves, axis=0), color=colour, linewidth=2, label=arm.name)
+            curves.append([(e["step"], e["auc"]) for e in history if e["member"] == arm.member(repeat)])
+            axes.plot(*zip(*curves[-1], strict=True), color=colour, alpha=0.3, linewidth=0.8)
+        # A member that has stopped early keeps its last AUC in the mean.
+        steps = sorted({step for curve in curves for step, _ in curve})
+        mean = [np.mean([max(point for point in curve if point[0] <= step)[1] for curve in curves]) for step in steps]
+        axes.plot(steps, mean, color=colour, linewidth=2, label=arm.name)
     axes.axhline(study.threshold_auc, color="grey", linestyle="--", linewidth=0.8)
     axes.set(xlabel="training step", ylabel="validation AUC", xlim=(0, study.recipe.steps))
     # Untrained networks score anything; their first points would squeeze the rest.
@@ -64,6 +65,21 @@ def final_auc(summaries: list[Summary], rows: list[dict]) -> bytes:
     return _png(figure)
 
 
+def steps_to_threshold(summaries: list[Summary], rows: list[dict], threshold: float) -> bytes:
+    """The steps to the threshold of every member as a dot, the arms' means as bars of ink; members that never reached it are left out."""
+    figure, axes = plt.subplots(figsize=(8, 0.5 * len(summaries) + 1.1), layout="constrained")
+    for i, summary in enumerate(summaries):
+        values = [row["steps_to_threshold"] for row in rows if row["arm"] == summary.arm and row["steps_to_threshold"] is not None]
+        axes.plot(values, [i] * len(values), "o", color=_COLOURS[i % len(_COLOURS)], alpha=0.5)
+        axes.plot([summary.steps.mean] * 2, [i - 0.3, i + 0.3], color=_COLOURS[i % len(_COLOURS)], linewidth=2)
+    axes.set_yticks(range(len(summaries)), [f"{s.arm} ({s.reached} of {s.repeats})" for s in summaries])
+    axes.invert_yaxis()
+    axes.set_xlim(left=0)
+    axes.set_xlabel(f"first evaluation with AUC >= {threshold:g}, training step (dots: repeats, bar: mean)")
+    axes.spines[["top", "right"]].set_visible(False)
+    return _png(figure)
+
+
 def first_layer(before: Mapping[str, Float[np.ndarray, "k k c d"]], after: Mapping[str, Float[np.ndarray, "k k c d"]]) -> bytes:
     """First-layer filters of every arm before and after training; the two pictures of an arm share one scale."""
     figure, axes = plt.subplots(len(before), 2, figsize=(8, 1.9 * len(before)), layout="constrained", squeeze=False)
@@ -73,4 +89,18 @@ def first_layer(before: Mapping[str, Float[np.ndarray, "k k c d"]], after: Mappi
             axes[row, column].imshow(filters.grid(values, scale), interpolation="nearest")
             axes[row, column].set_title(f"{arm}, {when} (±{scale:.2f})", fontsize=9)
             axes[row, column].set_axis_off()
+    return _png(figure)
+
+
+def kernels(pictures: Mapping[str, Float[np.ndarray, "kh kw c d"]]) -> bytes:
+    """First-layer kernels one below the other, each under its title and on its own scale."""
+    grids = {title: filters.grid(kernel) for title, kernel in pictures.items()}
+    heights = [grid.shape[0] / grid.shape[1] for grid in grids.values()]
+    figure, axes = plt.subplots(
+        len(grids), 1, figsize=(8, sum(8 * h + 0.3 for h in heights)), height_ratios=heights, layout="constrained", squeeze=False
+    )
+    for row, ((title, kernel), grid) in enumerate(zip(pictures.items(), grids.values(), strict=True)):
+        axes[row, 0].imshow(grid, interpolation="nearest")
+        axes[row, 0].set_title(f"{title} (±{np.abs(kernel).max():.2f})", fontsize=9)
+        axes[row, 0].set_axis_off()
     return _png(figure)

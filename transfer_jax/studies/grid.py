@@ -8,24 +8,32 @@ import jax
 from transfer_jax import inits, models, settings
 from transfer_jax.core import rng
 from transfer_jax.settings import Arm, Study
-from transfer_jax.studies import datasets, sources
+from transfer_jax.studies import datasets, programs, sources
 from transfer_jax.studies.session import Plan
 
 
 def check(study: Study, source: Any) -> None:
-    """Raises where an arm cannot begin from the source, without drawing or computing anything.
+    """Raises where an arm cannot begin from the source, or cannot be trained as asked, without drawing or computing anything.
+
+    Args:
+      study: with its arms.
+      source: pretrained variables, None where there are none yet.
 
     Raises:
-      ConfigError: shapes differ in a stage that an arm takes.
+      ConfigError: shapes differ in a stage that an arm takes; a phase does not fit the network.
     """
     module = settings.network(study, num_outputs=1)
     shapes = models.shapes(module, models.least_side(study.network), study.network_options.channels)
-    for arm in study.arms:
-        jax.eval_shape(_initialiser(arm), jax.random.key(0), shapes, source)
+    if source is not None:
+        for arm in study.arms:
+            jax.eval_shape(_initialiser(arm), jax.random.key(0), shapes, source)
+    programs.check(study.recipe, [programs.course(study.recipe, arm) for arm in study.arms], shapes["params"])
+    if study.source.recipe is not None:
+        programs.check(study.source.recipe, [programs.course(study.source.recipe)], shapes["params"])
 
 
 def _initialiser(arm: Arm) -> Callable[[jax.Array, Any, Any], Any]:
-    return inits.build(arm.init, **{name: getattr(arm, name) for name in inits.options(arm.init)})
+    return inits.build(arm.init, **arm.options())
 
 
 def plans(study: Study, opened: datasets.Opened, source: Any) -> list[Plan]:
@@ -40,17 +48,16 @@ def plans(study: Study, opened: datasets.Opened, source: Any) -> list[Plan]:
         key = jax.random.fold_in(jax.random.key(study.seed), repeat)
         drawn = sources.initial(study, opened, rng.stream(key, "init"))
         for arm in study.arms:
-            rate = study.recipe.learning_rate if arm.learning_rate is None else arm.learning_rate
-            decay = study.recipe.weight_decay if arm.weight_decay is None else arm.weight_decay
+            course = programs.course(study.recipe, arm)
+            own = {"repeat": repeat, "learning_rate": course.learning_rate, "weight_decay": course.weight_decay}
             made.append(
                 Plan(
                     name=arm.member(repeat),
                     repeat=repeat,
                     variables=_initialiser(arm)(rng.stream(key, "initialiser"), drawn, source),
                     key=rng.stream(key, "train"),
-                    learning_rate=rate,
-                    weight_decay=decay,
-                    facts=facts | {"arm": arm.name, "init": arm.init, "repeat": repeat, "learning_rate": rate, "weight_decay": decay},
+                    course=course,
+                    facts=facts | {"arm": arm.name, "init": arm.init, **arm.options()} | own,
                 )
             )
     return made

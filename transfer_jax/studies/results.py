@@ -63,6 +63,7 @@ def rows(study: Study, history: History) -> list[dict[str, Any]]:
                     "arm": arm.name,
                     "init": arm.init,
                     "upto": arm.upto or "",
+                    "options": " ".join(f"{name}={value}" for name, value in arm.options().items() if name != "upto"),
                     "repeat": repeat,
                     "final_auc": own[-1]["auc"],
                     "final_loss": own[-1]["loss"],

@@ -11,15 +11,15 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
-from transfer_jax import optim
 from transfer_jax.core.errors import Interrupted
 from transfer_jax.metrics.training import TrainMetrics
-from transfer_jax.optim import schedules
 from transfer_jax.settings import Recipe
+from transfer_jax.studies import programs
 from transfer_jax.studies.assessment import Assessment
 from transfer_jax.studies.datasets import Opened
 from transfer_jax.studies.feed import Feed
-from transfer_jax.train import loop, objective, state, step
+from transfer_jax.studies.programs import Course, Network
+from transfer_jax.train import loop, objective, phases, state, step
 from transfer_jax.train.checkpoint import Checkpoints
 from transfer_jax.train.interrupt import StopRequest
 from transfer_jax.train.progress import Progress
@@ -36,8 +36,7 @@ class Plan:
       repeat: members of one repeat see the same batches.
       variables: where it begins.
       key: its own randomness.
-      learning_rate: its own.
-      weight_decay: its own.
+      course: how it is trained.
       facts: what it is, for TensorBoard's table.
     """
 
@@ -45,8 +44,7 @@ class Plan:
     repeat: int
     variables: Any
     key: jax.Array
-    learning_rate: float
-    weight_decay: float
+    course: Course
     facts: Mapping[str, Any]
 
 
@@ -55,21 +53,23 @@ class Outcome:
     """What a training gave.
 
     Attributes:
-      variables: member -> trained variables.
+      variables: member -> its last variables.
+      best: member -> its variables at the evaluation with the lowest validation loss.
       history: one entry per member and evaluation: member, step, auc, loss, and the training's averages since the last one.
     """
 
     variables: dict[str, Any]
+    best: dict[str, Any]
     history: list[dict[str, Any]]
 
 
-def train(label: str, folder: Path, module: Any, opened: Opened, recipe: Recipe, plans: list[Plan], *, seed: int, mesh: Mesh) -> Outcome:
+def train(label: str, folder: Path, network: Network, opened: Opened, recipe: Recipe, plans: list[Plan], *, seed: int, mesh: Mesh) -> Outcome:
     """Trains all members, or goes on where an earlier run in `folder` stopped.
 
     Args:
       label: what this is, for the progress.
       folder: gets `checkpoints` and `tensorboard`.
-      module: the network.
+      network: makes the network.
       opened: the data.
       recipe: how.
       plans: the members.
@@ -81,58 +81,47 @@ def train(label: str, folder: Path, module: Any, opened: Opened, recipe: Recipe,
       CheckpointError: there are checkpoints and none can be read.
     """
     goal = objective.classify(opened.task.kind, opened.task.widths)
-    optimizer = optimizer_of(recipe)
-    members = {
-        plan.name: state.create(plan.variables, plan.key, optim.hyper(plan.learning_rate, plan.weight_decay), optimizer, TrainMetrics, mesh)
-        for plan in plans
-    }
+    names = {plan.name: plan for plan in plans}
+    courses = {name: plan.course for name, plan in names.items()}
+    todo = programs.make(recipe, courses, network, plans[0].variables["params"], goal, mesh)
+    members = phases.first_members(
+        {name: plan.variables for name, plan in names.items()}, {name: plan.key for name, plan in names.items()}, todo, TrainMetrics, mesh
+    )
     by_repeat = {repeat: tuple(p.name for p in plans if p.repeat == repeat) for repeat in sorted({p.repeat for p in plans})}
     feed = Feed(opened, mesh, wanted=recipe.steps * recipe.batch_size * len(by_repeat))
     groups = feed.groups(by_repeat, batch_size=recipe.batch_size, seed=seed)
     with contextlib.ExitStack() as stack:
         checkpoints = stack.enter_context(Checkpoints(folder / "checkpoints"))
-        first, history = 0, []
-        restored = checkpoints.restore(members)
-        if restored is not None:
-            first, members, history = restored.step, restored.members, restored.extra["history"]
-            for group, position in zip(groups, restored.extra["positions"], strict=True):
-                group.stream.set_state(position)
-        if first == recipe.steps:
-            return Outcome(loop.variables(members), history)
+        restored = checkpoints.restore(lambda done: {name: todo[name].like(member, done) for name, member in members.items()})
+        first = restored.step if restored is not None else 0
         progress = stack.enter_context(Progress(label, first, recipe.steps, recipe.batch_size * len(plans)))
         validations = feed.validations(by_repeat, batch_size=_EVAL_BATCH * mesh.size)
-        predict = step.make_predict(module, goal, mesh)
-        assess = stack.enter_context(Assessment(folder, members, validations, predict, opened.task, progress, mesh))
-        assess.history += history
+        predict = step.make_predict(network(()), goal, mesh)
+        assess = stack.enter_context(Assessment(folder, members, validations, predict, opened.task, recipe.patience, progress, mesh))
         if restored is None:
             for plan in plans:
                 assess.introduce(plan.name, plan.facts, plan.variables["params"])
             assess(0, members)
+        else:
+            members = restored.members
+            assess.resume(restored.extra["history"], restored.best)
+            for group, position in zip(groups, restored.extra["positions"], strict=True):
+                group.stream.set_state(position)
 
         def save(done: int, members: dict[str, state.Member]) -> None:
-            checkpoints.save(done, members, {"history": assess.history, "positions": [group.stream.get_state() for group in groups]})
+            positions = [group.stream.get_state() for group in groups]
+            checkpoints.save(done, members, assess.best, {"history": assess.history, "positions": positions})
 
         hooks = [
             loop.every(recipe.eval_every, assess, last=recipe.steps),
             loop.every(recipe.checkpoint_every, save, last=recipe.steps),
             lambda done, members: progress.update(done),
         ]
-        train_step = step.make_train_step(module, goal, optimizer, mesh)
         stop = stack.enter_context(StopRequest())
         try:
-            loop.run(members, groups, train_step, first=first, last=recipe.steps, hooks=hooks, stop=stop)
+            done = loop.run(members, groups, todo, first=first, last=recipe.steps, hooks=hooks, stop=stop, stopped=lambda: assess.stopped)
         except Interrupted as interrupted:
             save(interrupted.done, members)
             raise
-    return Outcome(loop.variables(members), assess.history)
-
-
-def optimizer_of(recipe: Recipe) -> optim.Optimizer:
-    """The recipe's optimiser and schedule.
-
-    Raises:
-      ConfigError: an unknown name, or a warm-up as long as the training.
-    """
-    chosen = {name: getattr(recipe, name) for name in ("b1", "b2", "epsilon", "momentum")}
-    schedule = schedules.build(recipe.schedule, recipe.steps, recipe.warmup)
-    return optim.build(recipe.optimizer, **{k: v for k, v in chosen.items() if v is not None}, schedule=schedule)
+        save(done, members)
+    return Outcome(loop.variables(members), assess.best, assess.history)

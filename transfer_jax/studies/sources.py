@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,8 +13,9 @@ from transfer_jax import settings, weights
 from transfer_jax.core import rng
 from transfer_jax.core.errors import CheckpointError
 from transfer_jax.settings import Recipe, Study
-from transfer_jax.studies import cards, datasets, session
+from transfer_jax.studies import cards, datasets, programs, session
 from transfer_jax.studies.results import History
+from transfer_jax.train import early_stop
 from transfer_jax.weights import Card
 
 NAME = "source"
@@ -77,30 +79,30 @@ def obtain(study: Study, workdir: Path, mesh: Mesh) -> Pretrained:
     if study.source.kind == "none":
         return Pretrained(None, None, [])
     assert study.source.data is not None and study.source.recipe is not None
-    recipe = study.source.recipe
+    recipe, network = study.source.recipe, study.source.network or study.network
     opened = datasets.open_data(study.source.data, needs(study, None), workdir, study.seed)
     key = rng.stream(jax.random.key(study.seed), NAME)
     plan = session.Plan(
         name=NAME,
         repeat=0,
-        variables=initial(study, opened, rng.stream(key, "init")),
+        variables=initial(study, opened, rng.stream(key, "init"), network),
         key=rng.stream(key, "train"),
-        learning_rate=recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
-        facts=facts(study.network, opened, recipe),
+        course=programs.course(recipe),
+        facts=facts(network, opened, recipe),
     )
     # One seed more than the targets', so that a source and a target on the same images do not share their order.
-    module = settings.network(study, opened.task.num_outputs)
-    outcome = session.train("source", workdir / NAME, module, opened, recipe, [plan], seed=study.seed + 1, mesh=mesh)
-    variables = outcome.variables[NAME]
+    make = functools.partial(settings.network, study, opened.task.num_outputs, name=network)
+    outcome = session.train("source", workdir / NAME, make, opened, recipe, [plan], seed=study.seed + 1, mesh=mesh)
+    best = early_stop.best(outcome.history)
+    taken, entry = (outcome.best[NAME], best) if study.source.take == "best" else (outcome.variables[NAME], outcome.history[-1])
     if jax.process_index() == 0:
-        weights.save(workdir / NAME / "weights", variables, cards.card(study, opened, plan.facts, outcome.history, NAME))
-    return Pretrained(variables, None, outcome.history)
+        weights.save(workdir / NAME / "weights", taken, cards.card(study, opened, plan.facts, entry, network))
+    return Pretrained(taken, None, outcome.history)
 
 
-def initial(study: Study, opened: datasets.Opened, key: jax.Array) -> Any:
-    """Freshly drawn variables of the network with a head for the task."""
-    module = settings.network(study, opened.task.num_outputs)
+def initial(study: Study, opened: datasets.Opened, key: jax.Array, network: str | None = None) -> Any:
+    """Freshly drawn variables of the network (the study's, or another) with a head for the task."""
+    module = settings.network(study, opened.task.num_outputs, name=network)
     images = jax.ShapeDtypeStruct((1, opened.manifest.height, opened.manifest.width, opened.channels), "float32")
     return jax.jit(lambda k: module.init(k, jax.numpy.zeros(images.shape, images.dtype), train=False))(key)
 

@@ -7,6 +7,7 @@ step carries checksums of its arrays, and a step that does not match them is pas
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ class Restored(NamedTuple):
 
     step: int
     members: dict[str, Member]
+    best: dict[str, Any]
     extra: dict[str, Any]
 
 
@@ -49,49 +51,55 @@ class Checkpoints:
         self._manager.wait_until_finished()
         self._manager.close()
 
-    def save(self, step: int, members: dict[str, Member], extra: dict[str, Any]) -> None:
+    def save(self, step: int, members: dict[str, Member], best: dict[str, Any], extra: dict[str, Any]) -> None:
         """Saves in the background; a step that is there already is left alone.
 
         Args:
           step: rounds done.
           members: name -> state.
+          best: name -> variables of the member's best evaluation.
           extra: anything that JSON holds: data positions, history.
         """
         if step in self._manager.all_steps():
             return
-        content = {"extra": extra, "crc32c": checksums(members)}
-        self._manager.save(step, args=ocp.args.Composite(members=ocp.args.StandardSave(members), content=ocp.args.JsonSave(content)))
+        content = {"extra": extra, "crc32c": checksums(members), "crc32c_best": checksums(best)}
+        arrays = {"members": ocp.args.StandardSave(members), "best": ocp.args.StandardSave(best)}
+        self._manager.save(step, args=ocp.args.Composite(**arrays, content=ocp.args.JsonSave(content)))
 
-    def restore(self, members: dict[str, Member]) -> Restored | None:
+    def restore(self, like: Callable[[int], dict[str, Member]]) -> Restored | None:
         """The newest sound checkpoint, or None where there is none.
 
         Args:
-          members: states of the shapes and shardings wanted.
+          like: rounds done -> states of the shapes and shardings wanted.
 
         Raises:
           CheckpointError: there are checkpoints and none can be read.
         """
-        wanted = jax.tree.map(ocp.utils.to_shape_dtype_struct, members)
         problems = []
         for step in sorted(self._manager.all_steps(), reverse=True):
+            members = like(step)
+            wanted = jax.tree.map(ocp.utils.to_shape_dtype_struct, members)
+            best = {name: member.variables for name, member in wanted.items()}
             try:
-                args = ocp.args.Composite(members=ocp.args.StandardRestore(wanted), content=ocp.args.JsonRestore())
-                found = self._manager.restore(step, args=args)
+                arrays = {"members": ocp.args.StandardRestore(wanted), "best": ocp.args.StandardRestore(best)}
+                found = self._manager.restore(step, args=ocp.args.Composite(**arrays, content=ocp.args.JsonRestore()))
             except Exception as error:  # Orbax and tensorstore raise many kinds for a damaged step
                 problems.append(f"step {step}: {str(error).splitlines()[0][:200]}")
                 continue
-            if checksums(found["members"]) == found["content"]["crc32c"]:
+            content = found["content"]
+            if (checksums(found["members"]), checksums(found["best"])) == (content["crc32c"], content["crc32c_best"]):
                 for problem in problems:
                     logging.warning("passed over a damaged checkpoint in %s, %s", self._folder, problem)
-                return Restored(step, {name: found["members"][name] for name in members}, found["content"]["extra"])
+                own, best = ({name: found[part][name] for name in members} for part in ("members", "best"))
+                return Restored(step, own, best, content["extra"])
             problems.append(f"step {step}: its arrays do not match their checksums")
         if problems:
             raise CheckpointError(f"no checkpoint in {self._folder} can be read ({'; '.join(problems)}): remove the folder to start anew")
         return None
 
 
-def checksums(members: dict[str, Member]) -> dict[str, int]:
-    """CRC32C of every member's arrays, in the order of their tree."""
+def checksums(members: Mapping[str, Any]) -> dict[str, int]:
+    """CRC32C of every member's (or its variables') arrays, in the order of their tree."""
     result = {}
     for name, member in members.items():
         crc = 0

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import jax
+from jaxtyping import Array
 
 from transfer_jax.core.errors import Interrupted
 from transfer_jax.train.evaluate import DeviceBatch
 from transfer_jax.train.interrupt import StopRequest
 from transfer_jax.train.state import Member
-from transfer_jax.train.step import TrainStep
 
 _AHEAD = 2
 
@@ -30,6 +30,14 @@ class Stream(Protocol):
 
     def set_state(self, state: Any) -> None:
         """Goes back to a position."""
+
+
+@runtime_checkable
+class Program(Protocol):
+    """What a member does at a step; `phases.Program` is one."""
+
+    def step(self, member: Member, done: int, images: Array, targets: Array, weights: Array) -> Member:
+        """The member one step further, after `done` steps."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,30 +59,56 @@ Hook = Callable[[int, dict[str, Member]], None]
 
 
 def run(
-    members: dict[str, Member], groups: Sequence[Group], step: TrainStep, *, first: int, last: int, hooks: Sequence[Hook], stop: StopRequest
-) -> None:
+    members: dict[str, Member],
+    groups: Sequence[Group],
+    programs: Mapping[str, Program],
+    *,
+    first: int,
+    last: int,
+    hooks: Sequence[Hook],
+    stop: StopRequest,
+    stopped: Callable[[], set[str]] = set,
+) -> int:
     """Takes every member from step `first` to step `last`, in place.
 
     Members go one after the other over the whole mesh: their steps are dispatched without waiting for the device, at most
     two rounds ahead of it. Hooks are called after every round with (rounds done, members) and may replace members.
+
+    Args:
+      members: name -> state.
+      groups: of members that see the same batches.
+      programs: what each member does at a step.
+      first: steps that are done.
+      last: steps that are to be done.
+      hooks: called after every round.
+      stop: the user's.
+      stopped: the members that are not trained any more; the others see the batches that they would have seen. Without any left it ends.
+
+    Returns:
+      The steps that are done.
 
     Raises:
       Interrupted: `stop` was requested; hooks have run for the last round done.
     """
     in_flight: collections.deque[Any] = collections.deque()
     for done in range(first, last):
-        for group in groups:
-            images, targets, weights = group.prepare(next(group.stream), done)
-            for name in group.members:
-                members[name] = step(members[name], images, targets, weights)
+        going = [(group, [name for name in group.members if name not in stopped()]) for group in groups]
+        if not any(names for _, names in going):
+            return done
+        for group, names in going:
+            batch = next(group.stream)  # of a group that has stopped, too, so that all positions are that of the round
+            prepared = group.prepare(batch, done) if names else ()
+            for name in names:
+                members[name] = programs[name].step(members[name], done, *prepared)
         # The step counter is given away with its member at the next round; an own copy can be waited for.
-        in_flight.append([members[name].step + 0 for group in groups for name in group.members[-1:]])
+        in_flight.append([members[name].step + 0 for _, names in going for name in names[-1:]])
         if len(in_flight) > _AHEAD:
             jax.block_until_ready(in_flight.popleft())
         for hook in hooks:
             hook(done + 1, members)
         if stop.requested:
             raise Interrupted(done + 1)
+    return last
 
 
 def every(steps: int, call: Hook, last: int | None = None) -> Hook:

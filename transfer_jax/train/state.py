@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import struct
+from flax import struct, traverse_util
 from jax.sharding import Mesh
 
 from transfer_jax.core import mesh as meshes
@@ -41,10 +42,25 @@ class Member(struct.PyTreeNode):
         return {"params": self.params, "batch_stats": self.batch_stats}
 
 
-def create(variables: Any, key: jax.Array, hyper: Hyper, optimizer: Optimizer, metrics: Any, mesh: Mesh) -> Member:
-    """A member at step 0, on every device of the mesh."""
+def split(params: Any, factors: Mapping[str, float] | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters that are trained and those that are frozen, each as path -> tensor; `factors` names the trained ones, None is all."""
+    flat = traverse_util.flatten_dict(params, sep="/")
+    trained = {path: value for path, value in flat.items() if factors is None or path in factors}
+    return trained, {path: value for path, value in flat.items() if path not in trained}
+
+
+def joined(trained: Mapping[str, Any], frozen: Mapping[str, Any]) -> Any:
+    """The tree of parameters that `split` took apart."""
+    return traverse_util.unflatten_dict({**trained, **frozen}, sep="/")
+
+
+def create(
+    variables: Any, key: jax.Array, hyper: Hyper, optimizer: Optimizer, metrics: Any, mesh: Mesh, factors: Mapping[str, float] | None = None
+) -> Member:
+    """A member at step 0, on every device of the mesh; `factors` as for `step.make_train_step`."""
     params = variables["params"]
-    member = Member(jnp.int32(0), params, variables["batch_stats"], optimizer.init(params), key, hyper, metrics.empty())
+    optimizer_state = optimizer.init(split(params, factors)[0])
+    member = Member(jnp.int32(0), params, variables["batch_stats"], optimizer_state, key, hyper, metrics.empty())
     # A copy: steps are given their input's buffers, and members may begin from the same source.
     return jax.tree.map(lambda leaf: jax.device_put(jnp.array(leaf, copy=True) if not _is_key(leaf) else leaf, meshes.replicated(mesh)), member)
 

@@ -1,6 +1,6 @@
 """The training step and the prediction, jitted over a mesh: batches split over the devices, variables on all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from transfer_jax.core import mesh as meshes
 from transfer_jax.core import rng
 from transfer_jax.optim.build import Optimizer
+from transfer_jax.train import state
 from transfer_jax.train.objective import AUXILIARY, Objective, weighted_mean
 from transfer_jax.train.state import Member
 
@@ -39,14 +40,28 @@ class Prediction(struct.PyTreeNode):
 Predict = Callable[[Any, Array, Array, Array], Prediction]
 
 
-def make_train_step(module: nn.Module, objective: Objective, optimizer: Optimizer, mesh: Mesh) -> TrainStep:
-    """The jitted function (member, images [b, h, w, 3], targets [b, t], weights [b, t]) -> member; the old member's buffers are reused."""
+def make_train_step(
+    module: nn.Module, objective: Objective, optimizer: Optimizer, mesh: Mesh, factors: Mapping[str, float] | None = None, first: int = 0
+) -> TrainStep:
+    """The jitted function (member, images [b, h, w, 3], targets [b, t], weights [b, t]) -> member; the old member's buffers are reused.
+
+    Args:
+      module: the network.
+      objective: what is minimised.
+      optimizer: how.
+      mesh: the devices.
+      factors: path of a parameter -> factor of its learning rate; those that are not in it are frozen: they have no gradient and no
+        optimiser state, and the compiler leaves out what only their gradients need. None trains all of them.
+      first: the step in which the schedule begins.
+    """
 
     def step(member: Member, images: Float[Array, "b h w c"], targets: Float[Array, "b t"], weights: Float[Array, "b t"]) -> Member:
         dropout = rng.stream(jax.random.fold_in(member.key, member.step), "dropout")
 
-        def loss(params: Any) -> tuple[Array, tuple[Any, Array]]:
-            variables = {"params": params, "batch_stats": member.batch_stats}
+        trained, frozen = state.split(member.params, factors)
+
+        def loss(trained: Any) -> tuple[Array, tuple[Any, Array]]:
+            variables = {"params": state.joined(trained, frozen), "batch_stats": member.batch_stats}
             mutable = ["batch_stats", "auxiliary"]
             (logits, _), changed = module.apply(variables, images, train=True, mutable=mutable, rngs={"dropout": dropout})
             value = weighted_mean(objective.loss(logits, targets), weights)
@@ -54,12 +69,13 @@ def make_train_step(module: nn.Module, objective: Objective, optimizer: Optimize
                 value += AUXILIARY * weighted_mean(objective.loss(auxiliary, targets), weights)
             return value, (changed["batch_stats"], logits)
 
-        (value, (batch_stats, logits)), gradients = jax.value_and_grad(loss, has_aux=True)(member.params)
-        params, optimizer_state = optimizer.update(gradients, member.optimizer_state, member.params, member.step, member.hyper)
+        (value, (batch_stats, logits)), gradients = jax.value_and_grad(loss, has_aux=True)(trained)
+        scales = dict.fromkeys(trained, 1.0) if factors is None else factors
+        moved, optimizer_state = optimizer.update(gradients, member.optimizer_state, trained, member.step - first, member.hyper, scales)
         accuracy = weighted_mean(objective.correct(logits, targets), (weights != 0).astype(weights.dtype))
         return member.replace(
             step=member.step + 1,
-            params=params,
+            params=state.joined(moved, frozen),
             batch_stats=batch_stats,
             optimizer_state=optimizer_state,
             metrics=member.metrics.merge(member.metrics.single_from_model_output(loss=value, accuracy=accuracy)),
