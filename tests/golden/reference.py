@@ -42,6 +42,19 @@ def images(batch, size, seed=0):
     return np.random.default_rng(seed).standard_normal((batch, size, size, 3)).astype(np.float32)
 
 
+def activations(seed, n, d1, d2, shared, noise, scale):
+    """Two float64 activations [n, d1] and [n, d2] of svcca.json: rectified mixtures of shared factors, unevenly scaled; the order of draws counts."""
+    rng = np.random.default_rng(seed)
+    factors = rng.standard_normal((n, shared))
+    found = []
+    for d in (d1, d2):
+        mixed = factors @ rng.standard_normal((shared, d))
+        mixed += noise * rng.standard_normal((n, d))
+        mixed += rng.standard_normal(d)
+        found.append(np.maximum(mixed, 0) * np.exp(scale * rng.standard_normal(d)))
+    return found
+
+
 def check(value, expected, tolerance=1e-4):
     """Shape, mean, standard deviation and eight probes of `value`, each within `tolerance` of the reference's standard deviation."""
     flat = np.asarray(value, np.float64).ravel()

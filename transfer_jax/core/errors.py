@@ -17,6 +17,10 @@ class CheckpointError(UserError):
     """A checkpoint or weight file does not hold what is asked of it."""
 
 
+class AnalysisError(UserError):
+    """What is compared cannot be compared: NaN, too few positions, grids that do not fit."""
+
+
 class Interrupted(Exception):
     """The user asked a training to stop, after `done` steps."""
 

@@ -1,9 +1,10 @@
-"""`python -m transfer_jax.tools.bench step|networks|input|augment`: how fast, beside what else, on this machine.
+"""`python -m transfer_jax.tools.bench step|networks|input|augment|cca`: how fast, beside what else, on this machine.
 
 `step` times one CBR training step (float32, Adam) of this package and of PyTorch. Every contestant runs in a process of its
 own, as its user would run it, round by round in turn, so that a noisy machine is noisy for all of them. Needs the extra `peers`.
 `networks` gives the parameters, the FLOPs, and the time of a forward pass and of a training step of every network.
 `input` gives the images a second of every mode of reading, beside the bare decoder and, where TensorFlow is installed, tf.data.
+`cca` times canonical correlations beside google/svcca's algorithm in NumPy, and beside the least that they could take.
 `augment` gives those of every preset of augmentation, and what share of a network's training step it takes.
 """
 
@@ -57,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     changing.add_argument("--batch", type=int, default=32, help="images in a batch (default: %(default)s)")
     changing.add_argument("--size", type=int, default=224, help="pixels of both sides (default: %(default)s)")
     changing.add_argument("--repeats", type=int, default=20, help="batches measured (default: %(default)s)")
+    correlating = actions.add_parser("cca", help="canonical correlations beside NumPy's")
+    correlating.add_argument("--sizes", default="", help="as 10000x64,12544x256: positions x channels (default: four, up to 100,000 x 2,048)")
+    correlating.add_argument("--repeats", type=int, default=3, help="runs measured (default: %(default)s)")
     return parser
 
 
@@ -126,6 +130,16 @@ def _input(args: argparse.Namespace) -> None:
         print(f"{name:14} {rate:10,.0f} images/s {rate / rates['bare decoder']:7.2f} x the bare decoder {rate / rates['streamed']:7.2f} x streamed")
 
 
+def _cca(args: argparse.Namespace) -> None:
+    from transfer_jax.tools import cca_bench
+
+    try:
+        sizes = [(int(n), int(d)) for n, _, d in (size.partition("x") for size in args.sizes.split(","))] if args.sizes else cca_bench.SIZES
+    except ValueError as error:
+        raise UserError(f"--sizes={args.sizes} must look like 10000x64,12544x256") from error
+    print(f"medians of {args.repeats}; {platform.describe()}\n\n{cca_bench.table(sizes, args.repeats)}")
+
+
 def _augment(args: argparse.Namespace) -> None:
     from transfer_jax import models
     from transfer_jax.data import augment
@@ -146,6 +160,8 @@ def main() -> None:
         _networks(args)
     elif args.action == "input":
         _input(args)
+    elif args.action == "cca":
+        _cca(args)
     elif args.action == "augment":
         _augment(args)
     elif args.contestant:

@@ -27,9 +27,9 @@ def seconds(run: Callable[[], Any], repeats: int, warm_up: int = 1) -> list[floa
     return found[warm_up:]
 
 
-def median(run: Callable[[], Any], repeats: int) -> float:
+def median(run: Callable[[], Any], repeats: int, warm_up: int = 1) -> float:
     """The median of `seconds`."""
-    return statistics.median(seconds(run, repeats))
+    return statistics.median(seconds(run, repeats, warm_up))
 
 
 def training_step(module: nn.Module, kind: str, *, batch: int, size: int) -> Callable[[], Any]:

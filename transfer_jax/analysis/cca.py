@@ -1,0 +1,117 @@
+"""Canonical correlations between two activations: which linear combinations of one network's channels another network has too.
+
+    result = cca.similarity(x, y)                        # x [n, d1], y [n, d2]
+    state = cca.moments(d1, d2)                          # or batch by batch, in memory that does not depend on n
+    state = cca.update(state, x, y)
+    result = cca.finish(state)
+
+The products of the channels are summed on the device (see `moments`). What remains is d x d and runs in float64 on the host, since a float32
+eigendecomposition is what would lose accuracy; `device=True` keeps it on an accelerator, in the moments' precision. Measured on a CPU at 12,544
+positions of 256 channels with float32 moments, against NumPy in float64: largest error of a coefficient 1e-6, and 2e-6 with `device=True`.
+
+Source: Raghu et al., "SVCCA", NeurIPS 2017, with the behaviour of google/svcca where that is defined; Raghu et al., "Transfusion", NeurIPS 2019.
+"""
+
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Array, Float
+
+from transfer_jax.analysis import moments as sums
+from transfer_jax.analysis import whitening
+from transfer_jax.analysis.moments import Moments, merge
+from transfer_jax.analysis.result import CCA, check, summary, whiten
+from transfer_jax.analysis.stage_moments import StageMoments
+from transfer_jax.core.errors import AnalysisError
+
+__all__ = ["CCA", "finish", "finish_stages", "merge", "moments", "similarity", "update"]
+_NAMES = ("x", "y")
+_CHUNK = 16384  # rows of one update in `similarity`: bounds its memory
+
+
+def moments(d1: int, d2: int, mesh: Mesh | None = None) -> Moments:
+    """No positions yet of d1 and d2 channels; `mesh` where the rows will be split over one."""
+    return sums.empty({"x": d1}, {"y": d2}, mesh=mesh)
+
+
+def update(state: Moments, x: Float[Array, "n d1"] | Float[np.ndarray, "n d1"], y: Float[Array, "m d2"] | Float[np.ndarray, "m d2"]) -> Moments:
+    """Adds positions: row i of x [n, d1] and of y [n, d2] is the same position of the same image.
+
+    Raises:
+      AnalysisError: the numbers of rows differ, or those of channels are not the state's.
+    """
+    return sums.update(state, {"x": x}, {"y": y})
+
+
+def similarity(
+    x: Float[Array, "n d1"] | Float[np.ndarray, "n d1"],
+    y: Float[Array, "m d2"] | Float[np.ndarray, "m d2"],
+    epsilon: float = 0.0,
+    threshold: float = 0.98,
+    *,
+    names: tuple[str, str] = _NAMES,
+    rcond: float | None = None,
+    device: bool = False,
+) -> CCA:
+    """Canonical correlations of x [n, d1] and y [n, d2], n > max(d1, d2); arguments and errors as `update` and `finish`."""
+    state = moments(x.shape[1], y.shape[1])
+    if len(x) != len(y):
+        raise AnalysisError(f"the activations do not correspond: x has {len(x)} rows and y {len(y)}")
+    for start in range(0, len(x), _CHUNK):
+        state = update(state, x[start : start + _CHUNK], y[start : start + _CHUNK])
+    return finish(state, epsilon, threshold, names=names, rcond=rcond, device=device)
+
+
+def finish(
+    state: Moments,
+    epsilon: float = 0.0,
+    threshold: float = 0.98,
+    *,
+    names: tuple[str, str] = _NAMES,
+    rcond: float | None = None,
+    device: bool = False,
+) -> CCA:
+    """The canonical correlations of all positions so far, of a state of one pair.
+
+    Args:
+      state: from `moments` and `update`.
+      epsilon: >= 0. google/svcca's: relative to each side's largest variance, channels of less variance are dropped, and it is added to the
+        others'. It lowers the coefficients of unevenly scaled channels; nothing here needs it.
+      threshold: in (0, 1], of `mean_trimmed`.
+      names: of the sides, for messages.
+      rcond: of a side, see `result.default_rcond`, which is used where None.
+      device: whether the d x d part stays on the device too.
+
+    Raises:
+      AnalysisError: NaN or infinity (the side is named), n <= max(d1, d2), or an epsilon or threshold out of its range.
+    """
+    (pair,) = state.cross
+    return _finish({(0, 0): state}, epsilon, threshold, {pair: names}, rcond, device)[pair]
+
+
+def finish_stages(
+    state: StageMoments, epsilon: float = 0.0, threshold: float = 0.98, *, rcond: float | None = None, device: bool = False
+) -> dict[sums.Pair, CCA]:
+    """The canonical correlations of every pair of stages; arguments and errors as `finish`. A stage is whitened once for each grid."""
+    return _finish(state, epsilon, threshold, {}, rcond, device)
+
+
+def _finish(
+    state: StageMoments, epsilon: float, threshold: float, labels: dict[sums.Pair, tuple[str, str]], rcond: float | None, device: bool
+) -> dict[sums.Pair, CCA]:
+    if epsilon < 0 or not 0 < threshold <= 1:
+        raise AnalysisError(f"epsilon={epsilon}, threshold={threshold}: epsilon is at least 0, threshold in (0, 1]")
+    found = {}
+    for of in state.values():
+        named = {pair: labels.get(pair, pair) for pair in of.cross}
+        for a, b in of.cross:
+            check(of, len(of.x[a].mean.high), len(of.y[b].mean.high), named[a, b])
+        first, second = ({pair[i]: names[i] for pair, names in named.items()} for i in (0, 1))
+        x = {a: whiten(of, of.x[a], name, epsilon, rcond, device) for a, name in first.items()}
+        y = {b: whiten(of, of.y[b], name, epsilon, rcond, device) for b, name in second.items()}
+        for (a, b), total in of.cross.items():
+            if device:
+                values = whitening.coefficients_on_device(x[a], y[b], total.high)
+            else:
+                values = whitening.coefficients(np, x[a], y[b], total.value())
+            found[a, b] = summary(of, values, (x[a].rank, y[b].rank), threshold)
+    return found
