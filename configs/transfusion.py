@@ -5,14 +5,14 @@ The paper, CBR-Tiny on 587 x 587 RETINA: random 95.8 % AUC, transfer 95.8 %; its
 Ours, on 2 CPU cores (2026-11-21; all arms and what was run: BUILD_NOTES.md, "Studies"), final AUC and steps to a threshold:
 
   python -m transfer_jax.main --config=configs/transfusion.py           generated images, nothing to download
-      81 s     random 0.888, 75 steps to 0.80; pretrained 0.905, 38 steps
+      88 s     random 0.886, 75 steps to 0.80; pretrained 0.904, 30 steps
   python -m transfer_jax.main --config=configs/transfusion.py:chest     pneumonia in children; the source is ChestX-ray14
       366 s    random 0.982, 28 steps to 0.95; pretrained 0.987, 18 steps
   python -m transfer_jax.main --config=configs/transfusion.py:retina    referable DR; the source is ChestX-ray14, too
       739 s    no arm learns much from 415 small images: 0.61 to 0.62, no difference between arms
 
-The last two read folders made by `python -m transfer_jax.tools.prepare` (README.md, "Real images"); other folders with
---config.data.path=DIR and --config.source.data.path=DIR.
+The last two were run at 64 and 96 pixels, before batches had their present order. They read folders made by
+`python -m transfer_jax.tools.prepare` (README.md, "Real images"); other folders with --config.data.path=DIR and --config.source.data.path=DIR.
 """
 
 from transfer_jax import settings
