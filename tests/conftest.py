@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
@@ -57,3 +58,25 @@ def one_device():
 @pytest.fixture(scope="session")
 def shared():
     return SHARED
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Commands in this process: `command(main)` is a function (*args, check=code) -> the output or, with a code, the error."""
+    from transfer_jax.tools import command as tools
+
+    def of(main):
+        def run(*args, check=0):
+            monkeypatch.setattr(sys, "argv", [main.__module__, *map(str, args)])
+            code = 0
+            try:
+                tools.run(main)
+            except SystemExit as stop:
+                code = stop.code
+            out, error = capsys.readouterr()
+            assert code == check, error
+            return error if check else out
+
+        return run
+
+    return of

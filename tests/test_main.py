@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from transfer_jax import models, settings
+from transfer_jax import settings
 from transfer_jax.studies import grid
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -102,9 +102,7 @@ def test_every_config_file_is_run_by_a_test():
 @pytest.mark.parametrize("variant", ["largew", "resnet", "slim"])
 def test_hybrids_of_every_network_can_be_made(variant):
     config, _ = _config("fig8_hybrids.py")
-    study = settings.load(config.get_config(variant))
-    source = models.shapes(settings.network(study, 4, name=study.source.network), 32, 3)
-    grid.check(study, source)
+    grid.check(settings.load(config.get_config(variant)), None)  # its source is trained: its shapes are known
     with pytest.raises(ValueError, match="unknown variant"):
         config.get_config("resnet18")
 

@@ -7,6 +7,7 @@ from ml_collections import config_dict
 
 from transfer_jax import settings
 from transfer_jax.core.errors import ConfigError
+from transfer_jax.settings import ranges
 
 PACKAGE = Path(settings.__file__).parent.parent
 
@@ -114,12 +115,17 @@ def broken(change):
         (lambda c: c.data.update(preset="juodelite"), "did you mean 'juodelyte'?"),
         (lambda c: c.data.update(preset="juodelyte", augment={"flip": True}), "config.data.preset and config.data.augment are both set: choose one"),
         (lambda c: c.data.augment.update(zoom=2.0), "zoom=2.0"),
-        (lambda c: c.data.update(folds=1), "config.data.folds=1 must be at least 2"),
         (lambda c: c.update(repeats=9) or c.data.update(folds=3), "config.repeats=9 is more than config.data.folds=3"),
-        (lambda c: c.data.update(subset=0), "config.data.subset=0 must be positive"),
-        (lambda c: c.recipe.update(patience=0), "config.recipe.patience=0 must be positive"),
         (lambda c: c.recipe.update(batch_norm="frozn"), "unknown config.recipe.batch_norm='frozn': did you mean 'frozen'?"),
         (lambda c: c.recipe.update(rates=("all=2",), phases=({"steps": 5},)), "config.recipe.rates is read where there are no phases"),
+        (
+            lambda c: c.recipe.update(phases=({"steps": 5},)) or c.update(arms=({"name": "a"}, {"name": "b", "rates": ("all=1",)})),
+            "config.arms[1].rates is read where there are no phases",
+        ),
+        (
+            lambda c: c.update(arms=({"name": "a", "rates": ("all=1",), "phases": ({"steps": 5},)},)),
+            "config.arms[0].rates is read where there are no",
+        ),
         (lambda c: c.recipe.update(phases=({"step": 5},)), "unknown option config.recipe.phases[0].step: did you mean 'steps'?"),
         (lambda c: c.recipe.update(phases=({"rates": ("all=1",)},)), "config.recipe.phases[0].steps must be set"),
         (lambda c: c.source.update(take="best"), "config.source.take is read by kind='train' only"),
@@ -147,16 +153,11 @@ def broken(change):
         (lambda c: c.update(source={"kind": "weights", "path": "x"}), "but no arm begins from pretrained weights"),
         (lambda c: c.update(source={"kind": "weights"}), "config.source.path must be set for kind='weights'"),
         (lambda c: c.update(network="resnet5"), "unknown network 'resnet5': did you mean 'resnet50'?"),
-        (lambda c: c.update(seed=-1), "config.seed=-1 must not be negative"),
         (lambda c: c.data.augment.update(shift=-1), "shift=-1"),
-        (lambda c: c.update(arms=({"name": "a", "weight_decay": -0.1},)), "config.arms[0].weight_decay=-0.1 must not be negative"),
-        (lambda c: c.update(repeats=0), "config.repeats=0 must be positive"),
         (lambda c: c.update(repeats=True), "config.repeats must be a whole number, not True"),
-        (lambda c: c.update(threshold_auc=91.0), "config.threshold_auc=91.0 must lie between 0.5 and 1"),
         (lambda c: c.recipe.update(steps="many"), "config.recipe.steps must be a whole number, not 'many'"),
         (lambda c: c.recipe.update(momentum=0.9), "config.recipe.momentum is read by optimizer='sgd' only, not by 'adam'"),
         (lambda c: c.recipe.update(optimizer="adamw"), "unknown config.recipe.optimizer='adamw': did you mean 'adam'?"),
-        (lambda c: c.recipe.update(learning_rate=0), "config.recipe.learning_rate=0.0 must be positive"),
         (lambda c: c.data.update(path="x"), "config.data.path is read by kind='records' only, not by 'phantom'"),
         (lambda c: c.data.update(size=None), "config.data.size must be set for kind='phantom'"),
         (lambda c: c.data.update(labels="grade"), "config.data.labels must be a tuple, not 'grade'"),
@@ -170,6 +171,62 @@ def test_mistakes_are_named_with_their_place(change, message):
         settings.load(broken(change))
 
 
+def test_an_arm_without_the_recipes_phases_may_have_rates():
+    config = broken(lambda c: c.recipe.update(phases=({"steps": 5},)) or c.update(arms=({"name": "a", "rates": ("all=1",), "phases": ()},)))
+    assert settings.load(config).arms[0].phases == ()
+
+
+def with_source(**recipe):
+    return {"kind": "train", "data": {"phantom": "texture", "size": 32, "train": 10, "val": 10, "labels": ("texture",)}, "recipe": recipe}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.update(seed=-1), "config.seed=-1 must not be negative"),
+        (lambda c: c.update(seed=2**32), "config.seed=4294967296 must not be negative, nor above 4294967295"),
+        (lambda c: c.update(repeats=0), "config.repeats=0 must be positive"),
+        (lambda c: c.update(threshold_auc=91.0), "config.threshold_auc=91.0 must lie between 0.5 and 1"),
+        (lambda c: c.network_options.update(epsilon=0.0), "config.network_options.epsilon=0.0 must be positive"),
+        (lambda c: c.network_options.update(dropout=1.0), "config.network_options.dropout=1.0 must lie in [0, 1)"),
+        (lambda c: c.network_options.update(momentum=1.1), "config.network_options.momentum=1.1 must lie in [0, 1]"),
+        (lambda c: c.data.update(folds=1), "config.data.folds=1 must be at least 2"),
+        (lambda c: c.data.update(subset=0), "config.data.subset=0 must be positive"),
+        (lambda c: c.data.update(train=-3), "config.data.train=-3 must be positive"),
+        (lambda c: c.recipe.update(patience=0), "config.recipe.patience=0 must be positive"),
+        (lambda c: c.recipe.update(learning_rate=0), "config.recipe.learning_rate=0.0 must be positive"),
+        (lambda c: c.recipe.update(learning_rate=float("nan")), "config.recipe.learning_rate=nan must be a finite number"),
+        (lambda c: c.recipe.update(weight_decay=-1), "config.recipe.weight_decay=-1.0 must not be negative"),
+        (lambda c: c.recipe.update(warmup=-1), "config.recipe.warmup=-1 must not be negative"),
+        (lambda c: c.recipe.update(b1=1.0), "config.recipe.b1=1.0 must lie in [0, 1)"),
+        (lambda c: c.recipe.update(b2=-0.1), "config.recipe.b2=-0.1 must lie in [0, 1)"),
+        (lambda c: c.recipe.update(epsilon=0.0), "config.recipe.epsilon=0.0 must be positive"),
+        (lambda c: c.recipe.update(optimizer="sgd", momentum=1.5), "config.recipe.momentum=1.5 must lie in [0, 1)"),
+        (lambda c: c.recipe.update(phases=({"steps": 1}, {"steps": 0})), "config.recipe.phases[1].steps=0 must be positive"),
+        (lambda c: c.recipe.update(phases=({"steps": 1, "learning_rate": 0},)), "config.recipe.phases[0].learning_rate=0.0 must be positive"),
+        (lambda c: c.recipe.update(phases=({"steps": 1, "weight_decay": -1},)), "config.recipe.phases[0].weight_decay=-1.0 must not be negative"),
+        (lambda c: c.update(source=with_source(learning_rate=-1)), "config.source.recipe.learning_rate=-1.0 must be positive"),
+        (
+            lambda c: c.update(source=with_source(phases=({"steps": 1, "warmup": -1},))),
+            "config.source.recipe.phases[0].warmup=-1 must not be negative",
+        ),
+        (lambda c: c.update(arms=({"name": "a", "weight_decay": -0.1},)), "config.arms[0].weight_decay=-0.1 must not be negative"),
+        (lambda c: c.update(arms=({"name": "a", "phases": ({"steps": -1},)},)), "config.arms[0].phases[0].steps=-1 must be positive"),
+        (lambda c: c.update(arms=({"name": "a", "learning_rate": -1},)), "config.arms[0].learning_rate=-1.0 must not be negative"),
+    ],
+)
+def test_numbers_out_of_range_are_named_with_their_place(change, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        settings.load(broken(change))
+
+
+def test_ranges_are_of_options_that_are_there():
+    for section, allowed in ranges._RANGES.items():
+        names = [name for each in allowed.values() for name in each]
+        assert len(names) == len(set(names))
+        assert set(names) <= {field.name for field in dataclasses.fields(section)}
+
+
 def test_an_option_set_by_a_flag_must_be_read():
     settings.load(valid(), ["recipe.steps", "seed"])
     with pytest.raises(ConfigError, match=r"--config\.source\.recipe\.steps is set, but nothing reads it"):
@@ -177,7 +234,7 @@ def test_an_option_set_by_a_flag_must_be_read():
 
 
 def test_every_option_is_read_somewhere():
-    code = "\n".join(p.read_text() for p in PACKAGE.rglob("*.py") if p.name != "sections.py")
+    code = "\n".join(p.read_text() for p in PACKAGE.rglob("*.py") if p.name not in ("sections.py", "ranges.py"))
     for section in (settings.Study, settings.NetworkOptions, settings.Data, settings.Recipe, settings.Source, settings.Arm):
         for field in dataclasses.fields(section):
             by_name = f'"{field.name}"' in code  # options handed on by name: an optimiser's, an initialiser's

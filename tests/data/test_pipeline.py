@@ -197,6 +197,8 @@ def test_decoded_images_are_kept_and_used_again(fundus, opened, tmp_path):
         (10, 1000, 100, 100, 100, "resident"),
         (40, 1000, 100, 100, 100, "mapped"),
         (40, 1000, 100, 100, 60, "streamed"),
+        (40, 1000, 100, 100, None, "mapped"),  # decoded already
+        (60, 1000, 100, 100, None, "streamed"),
         (60, 1000, 100, 100, 1000, "streamed"),
         (10, 150, 100, 100, 100, "streamed"),  # less than two epochs
     ],

@@ -5,7 +5,7 @@ from transfer_jax.core.errors import ConfigError, DataError
 from transfer_jax.data import predictions, task
 from transfer_jax.data.items import MISSING, UNCERTAIN
 
-KNOWN = {"grade": set(range(5)), "dots": set(range(15)), "edema": {0, 1}, "mass": {0, 1}}
+KNOWN = {"grade": set(range(5)), "dots": set(range(15)), "edema": {0, 1}, "mass": {0, 1}, "blank": set()}
 LABELS = {"edema": np.array([0, 1, UNCERTAIN, MISSING]), "mass": np.array([1, UNCERTAIN, 0, 1])}
 
 
@@ -69,6 +69,7 @@ def test_multiclass_tasks_keep_the_value():
         ("multilabel", ("edema",), None, ("ones", "zeros"), "two policies for all labels"),
         ("multilabel", ("edema",), None, ("edema:ones", "edema:zeros"), "two policies for label 'edema'"),
         ("multiclass", ("grade",), None, ("ones",), "can only be left out"),
+        ("multiclass", ("blank",), None, ("ignore",), "label .blank. of data set set has no value in any image"),
     ],
 )
 def test_a_task_that_does_not_fit_the_data_is_an_error(kind, labels, threshold, uncertain, message):

@@ -1,4 +1,7 @@
+import os
 import struct
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -39,6 +42,26 @@ def test_random_access_over_several_files(path, tmp_path):
     source = tfrecord.RecordSource([path, tmp_path / "y.tfrecord"])
     assert len(source) == 5
     assert (source[4], source[1]) == (b"second", b"a")
+
+
+def test_threads_that_open_a_file_at_once_share_one_descriptor(path, monkeypatch):
+    source, together, opened, whole = tfrecord.RecordSource([path]), threading.Barrier(2), [], os.open
+
+    def opening(*args):
+        descriptor = whole(*args)
+        opened.append(descriptor)
+        together.wait(10)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", opening)
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(source.__getitem__, (1, 3))) == [PAYLOADS[1], PAYLOADS[3]]
+    monkeypatch.undo()
+    source.close()
+    assert len(opened) == 2
+    for descriptor in opened:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
 
 
 @pytest.mark.parametrize("record", range(len(PAYLOADS)))

@@ -139,8 +139,9 @@ def test_an_interrupted_preparation_goes_on_and_ends_the_same(tmp_path, monkeypa
     assert len(finished) == {3: 0, 7: 1, 12: 2, 20: 3}[at]  # shards of 6, 5, 5 and 5
     before = {path: path.stat().st_mtime_ns for path in finished}
     counted = []
-    with pytest.raises(DataError, match="unfinished preparation of other images or options"):
-        writer.write(tmp_path / "set", "set", items, Form(32, 1, encoding="raw"), most_rejected=0.1, **NOTHING)
+    for form, source in ((Form(32, 1, encoding="raw"), {}), (FORM, {"options": {"file": "other.npz"}})):
+        with pytest.raises(DataError, match="unfinished preparation of other images or options"):
+            writer.write(tmp_path / "set", "set", items, form, most_rejected=0.1, source=source)
     writer.write(tmp_path / "set", "set", items, FORM, most_rejected=0.1, progress=counted.append, **NOTHING)
     assert sum(counted) == 21
     assert snapshot(tmp_path / "set") == snapshot(tmp_path / "whole")

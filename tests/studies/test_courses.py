@@ -152,6 +152,31 @@ def test_courses_that_do_not_fit_are_found_before_anything_is_done(change, messa
         grid.check(settings.load(config), None)
 
 
+def with_source(own, source, arm, **recipe):
+    config = settings.template()
+    config.network, config.source.network, config.source.kind = own, source, "train"
+    config.source.data.update(phantom="texture", size=32, train=32, val=16, task="multiclass", labels=("texture",))
+    config.source.recipe.update(recipe)
+    config.data.update(phantom="fundus", size=32, train=48, val=24, labels=("grade",), threshold=2)
+    config.arms = (arm,)
+    return settings.load(config)
+
+
+def test_a_source_of_another_network_has_rates_and_shapes_of_its_own():
+    rates = ("conv5=0", "all=1")  # only CBR-LargeT has five convolutions
+    grid.check(with_source("cbr_tiny", "cbr_larget", "gabor:pretrained", rates=rates), None)
+    with pytest.raises(ConfigError, match="'conv5=0' fits no parameter"):
+        grid.check(with_source("cbr_larget", "cbr_tiny", "gabor:pretrained", rates=rates), None)
+    with pytest.raises(ConfigError, match=r"conv1/kernel has shape \(7, 7, 3, 32\) in the source and \(5, 5, 3, 32\) in the network"):
+        grid.check(with_source("cbr_tiny", "cbr_larget", "pretrained"), None)
+
+
+def test_the_images_of_a_source_must_be_large_enough_for_its_network(tmp_path):
+    with pytest.raises(ConfigError, match="inception_v3 needs at least 75"):
+        runner.run(with_source("cbr_tiny", "inception_v3", "gabor:pretrained"), tmp_path / "w")
+    assert not (tmp_path / "w").exists()
+
+
 def test_layerwise_rates_fall_from_the_head_down():
     assert settings.layerwise("cbr_tiny", 0.5) == ("head=1", "conv1=0.0625", "conv2=0.125", "conv3=0.25", "conv4=0.5")
     phases = settings.gradual("cbr_tiny", 2, 5)

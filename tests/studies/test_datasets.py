@@ -8,7 +8,7 @@ import pytest
 
 from transfer_jax.core import mesh as meshes
 from transfer_jax.core.errors import ConfigError, DataError
-from transfer_jax.data import modes, phantom, predictions, writer
+from transfer_jax.data import augment, modes, phantom, predictions, resident, writer
 from transfer_jax.data.items import MISSING, UNCERTAIN, Item
 from transfer_jax.data.shards import Form
 from transfer_jax.settings import Data
@@ -158,6 +158,21 @@ def test_all_modes_feed_the_same_batches_and_auto_picks_one(folder):
         for one, other in zip(seen["streamed"], seen[mode], strict=True):
             np.testing.assert_array_equal(one, other)
     assert not np.array_equal(seen["streamed"][0], seen["streamed"][6])  # repeats see other batches
+
+
+def test_repeats_and_folds_share_their_programs(folder, monkeypatch):
+    traced = []
+    for module, name in ((augment, "augment"), (augment, "normalise"), (resident, "gather")):
+        whole = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *args, whole=whole, name=name: traced.append(name) or whole(*args))
+    feed = Feed(opened(folder, mode="resident", preset="juodelyte", folds=3), meshes.create(1), wanted=1)
+    members = {repeat: (f"a-{repeat}",) for repeat in range(3)}
+    for step, group in enumerate(feed.groups(members, batch_size=8, seed=1)):
+        group.prepare(next(group.stream), step)
+    for _, validation in feed.validations(members, batch_size=8):
+        next(iter(validation))
+    # jit traces a function as often as it compiles it; shapes of batches are the same for all.
+    assert sorted(traced) == ["augment", "gather", "normalise"]
 
 
 def test_folds_judge_members_by_what_they_were_not_trained_on(folder):

@@ -1,17 +1,16 @@
 """Studies of uncertain labels, from policies to self-training."""
 
 import csv
-import sys
 
 import numpy as np
 import pytest
 
 from transfer_jax import settings
-from transfer_jax.data import phantom, writer
+from transfer_jax.data import phantom, records, writer
 from transfer_jax.data.items import UNCERTAIN, Item
 from transfer_jax.data.shards import Form
 from transfer_jax.studies import runner
-from transfer_jax.tools import command, predict
+from transfer_jax.tools import predict
 
 LABELS = ("consolidation", "effusion")
 
@@ -44,22 +43,10 @@ def history(workdir):
         return list(csv.DictReader(file))
 
 
-def run_predict(monkeypatch, capsys, *args):
-    monkeypatch.setattr(sys, "argv", ["predict", *map(str, args)])
-    code = 0
-    try:
-        command.run(predict.main)
-    except SystemExit as stop:
-        code = stop.code
-    return code, "".join(capsys.readouterr())
-
-
-def test_self_training_goes_by_way_of_a_table(folder, tmp_path, monkeypatch, capsys):
+def test_self_training_goes_by_way_of_a_table(folder, tmp_path, command):
     runner.run(study(folder), tmp_path / "first")
     call = (tmp_path / "first/weights/random-0", "cbr_tiny", f"--data={folder}/chest", f"--out={tmp_path}/p.csv", "--splits=train,val")
-    code, out = run_predict(monkeypatch, capsys, *call)
-    assert code == 0, out
-    assert "80 images, consolidation, effusion" in out
+    assert "80 images, consolidation, effusion" in command(predict.main)(*call)
     with open(tmp_path / "p.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     given = np.array([[float(row[label]) for label in LABELS] for row in rows])
@@ -72,20 +59,22 @@ def test_self_training_goes_by_way_of_a_table(folder, tmp_path, monkeypatch, cap
     auc = np.mean([(p > n) + 0.5 * (p == n) for p in positive for n in negative])
     last = [entry for entry in history(tmp_path / "first") if entry["member"] == "random-0"][-1]
     assert float(last["auc/0"]) == pytest.approx(auc, abs=0.01)
-    assert "exists already" in run_predict(monkeypatch, capsys, *call)[1]
+    assert "exists already" in command(predict.main)(*call, check=2)
 
     done = runner.run(study(folder, uncertain=("self_trained",), predictions=str(tmp_path / "p.csv")), tmp_path / "second")
     assert "random" in done.table
     assert history(tmp_path / "second")[-1]["train_loss"] != history(tmp_path / "first")[-1]["train_loss"]
 
 
-def test_an_uncertain_class_of_its_own_in_folds(folder, tmp_path, monkeypatch, capsys):
+def test_an_uncertain_class_of_its_own_in_folds(folder, tmp_path, monkeypatch, command):
+    opened = []
+    monkeypatch.setattr(records, "open_splits", lambda *args, whole=records.open_splits: opened.append(args) or whole(*args))
     done = runner.run(study(folder, uncertain=("ignore", "effusion:multiclass"), folds=2, balance="weights", mode="mapped"), tmp_path / "w")
     entries = history(tmp_path / "w")
     assert {entry["member"] for entry in entries} == {"random-0", "random-1"}
     assert all(0 <= float(entry["auc/1"]) <= 1 for entry in entries)
+    assert len(opened) == 1  # what was opened to be checked is what is read
     assert "in fold 1 of 2" in done.report.read_text()
-    code, out = run_predict(monkeypatch, capsys, tmp_path / "w/weights/random-0", "cbr_tiny", f"--data={folder}/chest", f"--out={tmp_path}/p.csv")
-    assert code == 2
-    assert "does not say what its 4 outputs are" in out
+    call = (tmp_path / "w/weights/random-0", "cbr_tiny", f"--data={folder}/chest", f"--out={tmp_path}/p.csv")
+    assert "does not say what its 4 outputs are" in command(predict.main)(*call, check=2)
     assert not (tmp_path / "p.csv").exists()

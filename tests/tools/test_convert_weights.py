@@ -5,13 +5,13 @@ import pytest
 from golden import reference
 
 from transfer_jax import weights
+from transfer_jax.tools import convert_weights
 from transfer_jax.weights import formats
 
 
-def convert(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "transfer_jax.tools.convert_weights", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+@pytest.fixture
+def convert(command):
+    return command(convert_weights.main)
 
 
 @pytest.fixture(scope="module")
@@ -21,17 +21,16 @@ def file(tmp_path_factory):
     return path
 
 
-def test_there_and_back(file, tmp_path):
-    done = convert(file, "resnet18", "--to=orbax", f"--out={tmp_path / 'orbax'}", "--normalisation=caffe")
-    assert done.returncode == 0, done.stderr
+def test_there_and_back(convert, file, tmp_path):
+    # The first as a user does it, in a process of its own.
+    call = [file, "resnet18", "--to=orbax", f"--out={tmp_path / 'orbax'}", "--normalisation=caffe"]
+    done = subprocess.run([sys.executable, "-m", "transfer_jax.tools.convert_weights", *map(str, call)], capture_output=True, text=True, check=True)
     assert "resnet18: 11,689,512 parameters, with a head, layout torchvision; normalisation caffe (chosen by the user)" in done.stdout
-    done = convert(tmp_path / "orbax", "resnet18", f"--out={tmp_path / 'hub'}")
-    assert done.returncode == 0, done.stderr
+    convert(tmp_path / "orbax", "resnet18", f"--out={tmp_path / 'hub'}")
     a, b = (formats.read(path).tensors for path in (file, tmp_path / "hub/model.safetensors"))
     assert all((a[name] == b[name]).all() for name in a)
     assert weights.read(tmp_path / "hub", "resnet18").card.normalisation.name == "caffe"
-    done = convert(file, "resnet18", f"--out={tmp_path / 'grey.safetensors'}", "--drop-head", "--channels=1")
-    assert "without a head" in done.stdout
+    assert "without a head" in convert(file, "resnet18", f"--out={tmp_path / 'grey.safetensors'}", "--drop-head", "--channels=1")
     assert "fc.weight" not in formats.read(tmp_path / "grey.safetensors").tensors
 
 
@@ -46,15 +45,13 @@ def test_there_and_back(file, tmp_path):
         (["FILE", "resnet18", "--layout=tf"], "invalid choice: 'tf'"),
     ],
 )
-def test_mistakes_are_one_line_and_leave_nothing(file, tmp_path, arguments, message):
-    done = convert(*[file if a == "FILE" else a for a in arguments], f"--out={tmp_path / 'out'}")
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_mistakes_are_one_line_and_leave_nothing(convert, file, tmp_path, arguments, message):
+    error = convert(*[file if a == "FILE" else a for a in arguments], f"--out={tmp_path / 'out'}", check=2)
+    assert message in error
+    assert len(error.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_there_is_not_overwritten(file, tmp_path):
+def test_what_is_there_is_not_overwritten(convert, file, tmp_path):
     (tmp_path / "out").mkdir()
-    done = convert(file, "resnet18", f"--out={tmp_path / 'out'}")
-    assert (done.returncode, "exists already" in done.stderr) == (2, True)
+    assert "exists already" in convert(file, "resnet18", f"--out={tmp_path / 'out'}", check=2)

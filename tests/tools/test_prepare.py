@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from transfer_jax.data import catalogue, records, spec
-from transfer_jax.tools import command
 from transfer_jax.tools import prepare as tool
 
 
@@ -35,21 +34,8 @@ def raw(tmp_path):
 
 
 @pytest.fixture
-def prepare(monkeypatch, capsys):
-    """The command in this process: its output, or, where it is to fail, its one line of error."""
-
-    def run(*args, check=0):
-        monkeypatch.setattr(sys, "argv", ["prepare", *map(str, args)])
-        code = 0
-        try:
-            command.run(tool.main)
-        except SystemExit as stop:
-            code = stop.code
-        out, error = capsys.readouterr()
-        assert code == check, error
-        return error if check else out
-
-    return run
+def prepare(command):
+    return command(tool.main)
 
 
 def test_the_command_writes_and_tells_what(prepare, raw, tmp_path):
@@ -140,6 +126,8 @@ def test_archives_that_are_none_or_hold_links_are_refused(prepare, tmp_path):
         (lambda raw: None, ["--labels=grade", "--deal=half"], "must look like train:0.8,val:0.1,test:0.1"),
         (lambda raw: None, ["--labels=grade", "--deal=train:0.5,dev:0.5"], "'dev' is no split"),
         (lambda raw: None, ["--labels=grade", "--deal=train:0.5,val:0.1"], "add up to 1"),
+        (lambda raw: None, ["--labels=grade", "--deal=train:nan,val:0.1"], "add up to 1"),
+        (lambda raw: None, ["--labels=grade", "--deal_seed=-1"], "--deal_seed=-1 must not be negative"),
         (lambda raw: None, ["--labels=grade", "--stratify=grad"], "cannot stratify by 'grad': did you mean 'grade'?"),
         (lambda raw: None, ["--labels=grade", "--workers=0"], "--workers=0 must be at least 1"),
         (lambda raw: None, ["--set=chexprt"], "did you mean 'chexpert'"),

@@ -1,11 +1,11 @@
-"""Files and folders that are either whole or not there: a temporary name first, then a rename."""
+"""Files and folders that are either whole or not there (a temporary name first, then a rename), and paths that stay where they should."""
 
 import contextlib
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 
 def _temporary(path: Path) -> Path:
@@ -51,3 +51,12 @@ def directory(path: str | Path) -> Iterator[Path]:
         os.rename(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def below(folder: Path, relative: str) -> Path | None:
+    """The path `relative`, with slashes of either kind, below `folder`; None where it is absolute or leads out of it.
+
+    For paths that somebody else wrote, in a table or an archive; "" and "." are the folder itself.
+    """
+    path = PurePosixPath(relative.replace("\\", "/"))
+    return None if path.is_absolute() or ".." in path.parts else folder / path

@@ -8,8 +8,9 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from transfer_jax.core import files
 from transfer_jax.core.errors import DataError
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -59,8 +60,7 @@ def _unpack(raw: Path, folder: Path) -> None:
 
 def _check(raw: Path, names: list[str], size: int, folder: Path) -> None:
     for name in names:
-        path = PurePosixPath(name.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts:
+        if files.below(folder, name) is None:
             raise DataError(f"{raw} holds the path {name!r}, which leads out of it: it is refused")
     free = shutil.disk_usage(folder).free
     if size > free:

@@ -22,7 +22,7 @@ MODES = ("streamed", "mapped", "resident")
 _OF_DEVICE, _OF_HOST, _OF_DISK = 0.3, 0.5, 0.5
 
 
-def choose(decoded: int, images: int, *, wanted: int, device: int, host: int, disk: int) -> str:
+def choose(decoded: int, images: int, *, wanted: int, device: int, host: int, disk: int | None) -> str:
     """The mode for a data set.
 
     Args:
@@ -31,13 +31,13 @@ def choose(decoded: int, images: int, *, wanted: int, device: int, host: int, di
       wanted: how many a training asks for in all; for less than two epochs decoding everything first does not pay.
       device: free bytes on all devices together.
       host: free bytes of the host's memory.
-      disk: free bytes of the folder's disk, or the bytes of the decoded file where it is there already.
+      disk: free bytes of the folder's disk; None where the file of decoded pixels is there already and needs none.
     """
     if wanted < 2 * images:
         return "streamed"
     if decoded <= _OF_DEVICE * device:
         return "resident"
-    if decoded <= _OF_HOST * host and decoded <= _OF_DISK * disk:
+    if decoded <= _OF_HOST * host and (disk is None or decoded <= _OF_DISK * disk):
         return "mapped"
     return "streamed"
 

@@ -33,7 +33,7 @@ def deal(
     Raises:
       DataError: the shares are not positive or do not add up to one, or there are fewer patients than splits.
     """
-    if not shares or abs(sum(shares.values()) - 1) > 1e-6 or min(shares.values()) <= 0:
+    if not shares or not abs(sum(shares.values()) - 1) <= 1e-6 or min(shares.values()) <= 0:
         raise DataError(f"shares of the splits must be positive and add up to 1, not {dict(shares)}")
     return np.asarray(list(shares))[_parts(count, np.asarray(list(shares.values())), seed, patients, strata, "split")]
 
@@ -108,10 +108,12 @@ def wen_yap(race: Labels, seed: int = 1126) -> Shaped[np.ndarray, " n"]:
 
 
 def overlap(patients: Labels, parts: Labels) -> dict[str, list[str]]:
-    """Patients that are in several parts -> those parts."""
-    pairs = np.unique(np.stack([np.asarray(patients, dtype=str), np.asarray(parts, dtype=str)]), axis=1)
-    names, counts = np.unique(pairs[0], return_counts=True)
-    return {str(name): [str(part) for part in pairs[1][pairs[0] == name]] for name in names[counts > 1]}
+    """Patients that are in several parts -> those parts, both in alphabetical order."""
+    names, who = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    places, where = np.unique(np.asarray(parts, dtype=str), return_inverse=True)
+    there = np.zeros((len(names), len(places)), bool)
+    there[who, where] = True
+    return {str(names[i]): places[there[i]].tolist() for i in np.flatnonzero(there.sum(1) > 1)}
 
 
 def _groups(count: int, patients: Labels | None) -> tuple[Int[np.ndarray, " n"], list[Int[np.ndarray, " m"]]]:

@@ -122,6 +122,9 @@ def make(
         raise ConfigError(f"a {kind} task takes one label, not {len(labels)}: set labels to one name, or kind to 'multilabel'")
     if not labels:
         raise ConfigError("a multilabel task needs at least one label")
+    for name in labels:
+        if not known[name]:
+            raise ConfigError(f"label {name!r} of data set {dataset} has no value in any image: choose another one")
     values = {value for name in labels for value in known[name]}
     if kind == "multilabel" and not values <= {0, 1}:
         raise ConfigError(

@@ -104,9 +104,11 @@ class RecordSource:
         return payload
 
     def _descriptor(self, number: int) -> int:
-        # pread takes the offset with it, so that threads share a descriptor without a lock.
+        # pread takes the offset with it, so that threads share a descriptor without a lock; of several that open it at once, one is kept.
         if number not in self._descriptors:
-            self._descriptors[number] = os.open(self._paths[number], os.O_RDONLY)
+            opened = os.open(self._paths[number], os.O_RDONLY)
+            if self._descriptors.setdefault(number, opened) != opened:
+                os.close(opened)
         return self._descriptors[number]
 
     def close(self) -> None:

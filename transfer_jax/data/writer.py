@@ -74,7 +74,7 @@ def write(
     out = Path(out)
     overlap = _check(out, items, allow_overlap)
     plan = _plan(name, items, form)
-    with _unfinished(out, plan, form) as folder, ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+    with _unfinished(out, plan, _digest(plan, form, source)) as folder, ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         rejected = 0
 
         def told(problem: DataError | None) -> None:
@@ -140,10 +140,9 @@ def _plan(name: str, items: Sequence[Item], form: Form) -> list[_Shard]:
 
 
 @contextlib.contextmanager
-def _unfinished(out: Path, plan: Sequence[_Shard], form: Form) -> Iterator[Path]:
-    """The folder in which shards collect; becomes `out` at the end."""
+def _unfinished(out: Path, plan: Sequence[_Shard], digest: str) -> Iterator[Path]:
+    """The folder in which shards collect, of which `digest` says what they are; becomes `out` at the end."""
     folder = out.with_name(f".{out.name}.unfinished")
-    digest = _digest(plan, form)
     if (folder / _PLAN).is_file() and json.loads((folder / _PLAN).read_text()) != digest:
         raise DataError(f"{folder} holds an unfinished preparation of other images or options: repeat that command, or remove the folder")
     try:
@@ -162,9 +161,9 @@ def _unfinished(out: Path, plan: Sequence[_Shard], form: Form) -> Iterator[Path]
         raise
 
 
-def _digest(plan: Sequence[_Shard], form: Form) -> str:
-    """What the shards will hold, as far as that is known before the images are read."""
-    digest = hashlib.sha256(repr(form).encode())
+def _digest(plan: Sequence[_Shard], form: Form, source: Mapping[str, Any]) -> str:
+    """What the shards will hold, as far as that is known before the images are read; the same images may be there in several sizes."""
+    digest = hashlib.sha256(repr((form, json.dumps(source, sort_keys=True))).encode())
     for shard in plan:
         digest.update(shard.file.encode())
         for item in shard.items:

@@ -8,13 +8,14 @@ Dtypes are those of `variables`, and outside `jit` tensors lie on a mesh as thei
 from transfer_jax.inits.chain import chain
 from transfer_jax.inits.gabor import gabor
 from transfer_jax.inits.pretrained import pretrained
-from transfer_jax.inits.registry import JOINT, NEEDS_SOURCE, build, check, names, needs_source, options, parse
+from transfer_jax.inits.registry import CHOICE, JOINT, NEEDS_SOURCE, build, check, names, needs_source, options, parse
 from transfer_jax.inits.resampling import resample
 from transfer_jax.inits.scaling import mean_var
 from transfer_jax.inits.schemes import random
 from transfer_jax.inits.transfusion import transfusion
 
 __all__ = [
+    "CHOICE",
     "JOINT",
     "NEEDS_SOURCE",
     "build",

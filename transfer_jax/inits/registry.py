@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from transfer_jax.core.errors import ConfigError
 from transfer_jax.core.names import nearest
-from transfer_jax.core.options import Reads, reads
+from transfer_jax.core.options import Choice, Reads, reads
 from transfer_jax.inits import batch_norm, choices, distributions
 from transfer_jax.inits.chain import Initialiser, chain
 from transfer_jax.inits.gabor import SCALES, gabor
@@ -46,6 +46,8 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "scheme": tuple(SCHEMES),
 }
 JOINT = "+"
+# What each initialiser reads, as settings read it of an arm: `init` chooses, several may be joined.
+CHOICE = Choice("init", {name: entry.options for name, entry in _INITIALISERS.items()}, JOINT)
 # Those that cannot do without a source; gabor needs one for one of its scales.
 NEEDS_SOURCE = frozenset(_INITIALISERS) - {"random", "gabor"}
 
@@ -57,20 +59,18 @@ def names() -> tuple[str, ...]:
 
 def options(name: str) -> Reads:
     """The options that the initialiser or chain `name` reads, required and optional ones; none for an unknown name."""
-    each = [_INITIALISERS[part].options for part in name.split(JOINT) if part in _INITIALISERS]
-    required: frozenset[str] = frozenset().union(*(r.required for r in each))
-    return Reads(required, frozenset().union(*(r.optional for r in each)) - required)
+    return CHOICE.read(name)
 
 
 def needs_source(name: str, **chosen: Any) -> bool:
     """Whether the initialiser or chain `name` with these options reads pretrained weights."""
-    parts = name.split(JOINT)
+    parts = CHOICE.parts(name)
     return bool(NEEDS_SOURCE.intersection(parts)) or ("gabor" in parts and chosen.get("scale") == "pretrained")
 
 
 def check(name: str, **chosen: Any) -> None:
     """Raises ConfigError for an unknown name or option, a required option that is missing, or an unknown word as its value."""
-    for part in name.split(JOINT):
+    for part in CHOICE.parts(name):
         _entry(part)
     read = options(name)
     for option, value in chosen.items():
@@ -89,7 +89,7 @@ def build(name: str, **chosen: Any) -> Callable[[Any, Any, Any], Any]:
       ConfigError: as `check`.
     """
     check(name, **chosen)
-    built = [_bind(part, chosen) for part in name.split(JOINT)]
+    built = [_bind(part, chosen) for part in CHOICE.parts(name)]
     return built[0] if len(built) == 1 else chain(*built)
 
 
@@ -102,7 +102,7 @@ def parse(short: str) -> tuple[str, dict[str, str]]:
       ConfigError: a value for an initialiser that takes none, or two values for one option.
     """
     chosen: dict[str, str] = {}
-    parts = [part.partition(":") for part in short.split(JOINT)]
+    parts = [part.partition(":") for part in CHOICE.parts(short)]
     for part, colon, value in parts:
         entry = _INITIALISERS.get(part)
         if not colon or entry is None:

@@ -10,6 +10,7 @@ from transfer_jax.core.errors import ConfigError
 from transfer_jax.core.names import nearest
 from transfer_jax.data import augment, modes, sampling, task
 from transfer_jax.optim.rates import ALL
+from transfer_jax.settings import ranges
 from transfer_jax.settings.sections import Data, Recipe, Study
 
 
@@ -39,7 +40,8 @@ def network(study: Study, num_outputs: int, frozen: tuple[str, ...] = (), name: 
 
 
 def check(study: Study) -> None:
-    """Raises ConfigError where options do not go together."""
+    """Raises ConfigError where a number is out of its range, or options do not go together."""
+    ranges.check(study)
     models.stage_names(study.network if study.source.network is None else study.source.network)
     network(study, num_outputs=1)
     if study.network_options.channels not in (1, 3):
@@ -62,6 +64,10 @@ def check(study: Study) -> None:
             inits.check(chosen.init, **chosen.options())
         except ConfigError as error:
             raise ConfigError(f"config.arms[{i}]: {error}") from None
+        if chosen.rates is not None and (study.recipe.phases if chosen.phases is None else chosen.phases):
+            raise ConfigError(
+                f"config.arms[{i}].rates is read where there are no phases, and each phase has its own: take it out, or give the arm phases=()"
+            )
         if study.source.kind == "none" and begin_from_source[i]:
             raise ConfigError(f"arm {chosen.name!r} begins from pretrained weights, but config.source.kind is 'none': set it to 'train' or 'weights'")
     if study.source.kind != "none" and not any(begin_from_source):
@@ -82,22 +88,6 @@ def check(study: Study) -> None:
             _recipe(where, recipe)
     if study.source.take not in (None, "last", "best"):
         raise ConfigError(f"unknown config.source.take={study.source.take!r}: {nearest(study.source.take, ('last', 'best'))}")
-    positive = {"repeats": study.repeats, **_numbers("recipe", study.recipe), **_numbers("data", study.data)}
-    if study.source.recipe and study.source.data:
-        positive |= _numbers("source.recipe", study.source.recipe) | _numbers("source.data", study.source.data)
-    for name, value in positive.items():
-        if value is not None and value <= 0:
-            raise ConfigError(f"config.{name}={value} must be positive")
-    not_negative: dict[str, float | None] = {"seed": study.seed}
-    for where, section in (("", study), ("source.", study.source)):
-        not_negative[where + "recipe.weight_decay"] = getattr(section.recipe, "weight_decay", None)
-    for i, chosen in enumerate(study.arms):
-        not_negative |= {f"arms[{i}].{name}": getattr(chosen, name) for name in ("learning_rate", "weight_decay")}
-    for name, value in not_negative.items():
-        if value is not None and value < 0:
-            raise ConfigError(f"config.{name}={value} must not be negative")
-    if not 0.5 < study.threshold_auc < 1:
-        raise ConfigError(f"config.threshold_auc={study.threshold_auc} must lie between 0.5 and 1")
 
 
 def _recipe(where: str, recipe: Recipe) -> None:
@@ -126,11 +116,3 @@ def _data(where: str, data: Data) -> None:
     policies = task.policies(data.labels, data.uncertain)
     if ("self_trained" in policies) != (data.predictions is not None):
         raise ConfigError(f"config.{where}.predictions (a table of tools.predict) and the policy 'self_trained' need each other: set both or neither")
-    if data.folds is not None and data.folds < 2:
-        raise ConfigError(f"config.{where}.folds={data.folds} must be at least 2")
-
-
-def _numbers(where: str, section: Data | Recipe) -> dict[str, float | None]:
-    """The options of a section that must be positive."""
-    names = ("steps", "batch_size", "learning_rate", "eval_every", "checkpoint_every", "patience", "size", "train", "val", "subset")
-    return {f"{where}.{name}": getattr(section, name) for name in names if hasattr(section, name)}

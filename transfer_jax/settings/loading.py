@@ -27,7 +27,7 @@ _READ_BY: options.ReadBy = {
             "weights": options.reads("path", optional=("network", "normalisation", "cast")),
         },
     ),
-    Arm: options.Choice("init", {name: inits.options(name) for name in inits.names()}, inits.JOINT),
+    Arm: inits.CHOICE,
 }
 
 
@@ -42,7 +42,7 @@ def arm(init: str, **chosen: Any) -> config_dict.ConfigDict:
     `arm("transfusion+gabor", upto="block2")` is named transfusion_block2_gabor.
     """
     words = []
-    for part in init.split(inits.JOINT):
+    for part in inits.CHOICE.parts(init):
         read = inits.options(part).names
         words += [part, *(str(chosen[field.name]) for field in dataclasses.fields(Arm) if field.name in read and field.name in chosen)]
     name = "_".join(words)

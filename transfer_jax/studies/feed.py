@@ -56,6 +56,12 @@ class Feed:
             self._load = pixels.__getitem__
         else:
             self._load = opened.records
+        # Compiled once for all groups. A program each: in one, XLA on a CPU interpolates a pixel anew for everything that reads it (three times
+        # as slow).
+        jitted = functools.partial(jax.jit, out_shardings=meshes.batched(mesh))
+        self._gathered = jitted(lambda images, positions: resident.gather(images, positions, mesh))
+        self._augmented = jitted(lambda raw, key, step: augment.augment(jax.random.fold_in(key, step), raw, opened.augmentation))
+        self._finished = jitted(opened.images)
 
     def groups(self, members: dict[int, tuple[str, ...]], *, batch_size: int, seed: int) -> list[Group]:
         """One group of members a repeat, each with its own data order and augmentation."""
@@ -81,21 +87,15 @@ class Feed:
 
     def _prepare(self, key: jax.Array | None) -> _Prepare:
         """Host batch -> device batch; augmented, with a key, by draws that depend on the step alone, so that a resumed run draws the same."""
-        opened, mesh = self._opened, self._mesh
-        drawn = None if key is None else rng.stream(key, "augment")
-        # A program each: in one, XLA on a CPU interpolates a pixel anew for everything that reads it (three times as slow).
-        jitted = functools.partial(jax.jit, out_shardings=meshes.batched(mesh))
-        gathered = jitted(lambda images, positions: resident.gather(images, positions, mesh))
-        augmented = jitted(lambda raw, key, step: augment.augment(jax.random.fold_in(key, step), raw, opened.augmentation))
-        finished = jitted(opened.images)
+        drawn = None if key is None or self._opened.augmentation == augment.Augmentation() else rng.stream(key, "augment")
 
         def prepare(batch: Any, step: int) -> DeviceBatch:
-            asked = meshes.put_batch(mesh, {name: value for name, value in batch.items() if name != "position"})
+            asked = meshes.put_batch(self._mesh, {name: value for name, value in batch.items() if name != "position"})
             if self._images is not None:
-                asked["image"] = gathered(self._images, meshes.put_whole(mesh, batch["position"]))
-            if drawn is not None and opened.augmentation != augment.Augmentation():
-                asked["image"] = augmented(asked["image"], drawn, jnp.int32(step))
-            return finished(asked["image"]), asked["targets"], asked["weights"]
+                asked["image"] = self._gathered(self._images, meshes.put_whole(self._mesh, batch["position"]))
+            if drawn is not None:
+                asked["image"] = self._augmented(asked["image"], drawn, jnp.int32(step))
+            return self._finished(asked["image"]), asked["targets"], asked["weights"]
 
         return prepare
 
@@ -119,7 +119,7 @@ class Validation:
 def _agreed(opened: Opened, mesh: Mesh, wanted: int) -> str:
     """The mode, the same in all processes."""
     records = opened.records
-    disk = records.decoded_bytes * 2 if records.cache().exists() else modes.free_on_disk(records.folder)
+    disk = None if records.cache().exists() else modes.free_on_disk(records.folder)
     chosen = modes.choose(
         records.decoded_bytes, len(records), wanted=wanted, device=modes.free_on_devices(mesh), host=modes.free_on_host(), disk=disk
     )

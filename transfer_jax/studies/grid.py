@@ -17,19 +17,24 @@ def check(study: Study, source: Any) -> None:
 
     Args:
       study: with its arms.
-      source: pretrained variables, None where there are none yet.
+      source: pretrained variables, None where there are none yet: of a source that is to be trained, the shapes are known.
 
     Raises:
-      ConfigError: shapes differ in a stage that an arm takes; a phase does not fit the network.
+      ConfigError: shapes differ in a stage that an arm takes; a phase does not fit the network that it trains.
     """
-    module = settings.network(study, num_outputs=1)
-    shapes = models.shapes(module, models.least_side(study.network), study.network_options.channels)
+    shapes = _shapes(study, study.network)
+    if study.source.recipe is not None:
+        source = _shapes(study, sources.pretrained_network(study))
+        programs.check(study.source.recipe, [programs.course(study.source.recipe)], source["params"])
     if source is not None:
         for arm in study.arms:
             jax.eval_shape(_initialiser(arm), jax.random.key(0), shapes, source)
     programs.check(study.recipe, [programs.course(study.recipe, arm) for arm in study.arms], shapes["params"])
-    if study.source.recipe is not None:
-        programs.check(study.source.recipe, [programs.course(study.source.recipe)], shapes["params"])
+
+
+def _shapes(study: Study, network: str) -> Any:
+    """The shapes of a network's variables, with the study's options."""
+    return models.shapes(settings.network(study, num_outputs=1, name=network), models.least_side(network), study.network_options.channels)
 
 
 def _initialiser(arm: Arm) -> Callable[[jax.Array, Any, Any], Any]:

@@ -12,6 +12,7 @@ from transfer_jax import settings, weights
 from transfer_jax.core import mesh as meshes
 from transfer_jax.settings import Study
 from transfer_jax.studies import assessment, cards, datasets, grid, results, session, sources, tables, workdir, writeup
+from transfer_jax.studies.datasets import Opened
 from transfer_jax.studies.sources import Pretrained
 
 
@@ -33,10 +34,10 @@ def run(study: Study, folder: str | Path) -> Done:
     folder, start = Path(folder), time.monotonic()
     mesh = meshes.create(study.devices)
     found = sources.from_file(study)
-    _check(study, found, mesh)
+    opened, source_opened = _check(study, found, mesh)
     workdir.claim(folder, study)
-    opened = datasets.open_data(study.data, sources.needs(study, found), folder, study.seed)
-    source = found or sources.obtain(study, folder, mesh)
+    opened = opened or datasets.open_data(study.data, sources.needs(study, found), folder, study.seed)
+    source = found or sources.obtain(study, folder, mesh, source_opened)
     plans = grid.plans(study, opened, source.variables)
     network = functools.partial(settings.network, study, opened.task.num_outputs)
     outcome = session.train("study", folder, network, opened, study.recipe, plans, seed=study.seed, mesh=mesh)
@@ -52,10 +53,17 @@ def run(study: Study, folder: str | Path) -> Done:
     return Done(folder / "report.html", folder, table)
 
 
-def _check(study: Study, found: Pretrained | None, mesh: Mesh) -> None:
-    """Finds what can be found wrong before anything is written and hours are spent."""
-    for where, data, recipe in (("data", study.data, study.recipe), ("source.data", study.source.data, study.source.recipe)):
-        if data is not None and recipe is not None:
-            meshes.check_batch(mesh, recipe.batch_size, f"config.{where.replace('data', 'recipe')}.batch_size")
-            datasets.check(data, sources.needs(study, found), recipe.batch_size, study.seed)
+def _check(study: Study, found: Pretrained | None, mesh: Mesh) -> tuple[Opened | None, Opened | None]:
+    """Finds what can be found wrong before anything is written and hours are spent.
+
+    Returns:
+      The study's data and its source's, where they are opened by now.
+    """
+    meshes.check_batch(mesh, study.recipe.batch_size, "config.recipe.batch_size")
+    opened = datasets.check(study.data, sources.needs(study, found), study.recipe.batch_size, study.seed)
+    source, source_opened = study.source, None
+    if source.data is not None and source.recipe is not None:
+        meshes.check_batch(mesh, source.recipe.batch_size, "config.source.recipe.batch_size")
+        source_opened = datasets.check(source.data, sources.own_needs(study), source.recipe.batch_size, study.seed)
     grid.check(study, found.variables if found is not None else None)
+    return opened, source_opened

@@ -35,6 +35,11 @@ class Pretrained(NamedTuple):
     history: History
 
 
+def pretrained_network(study: Study) -> str:
+    """The name of the pretrained network: the study's own, or another one."""
+    return study.network if study.source.network is None else study.source.network
+
+
 def from_file(study: Study) -> Pretrained | None:
     """The weights of a source of kind "weights", None for other kinds.
 
@@ -48,7 +53,7 @@ def from_file(study: Study) -> Pretrained | None:
     shapes: dict[str, Any] = {"widths": wanted.widths} if wanted.widths and source.network is None else {}
     loaded = weights.read(
         source.path,
-        study.network if source.network is None else source.network,
+        pretrained_network(study),
         head=False,
         channels=wanted.channels,
         cast=bool(source.cast),
@@ -69,8 +74,19 @@ def needs(study: Study, found: Pretrained | None) -> datasets.Needs:
     return datasets.Needs(study.network, study.network_options.channels, asked)
 
 
-def obtain(study: Study, workdir: Path, mesh: Mesh) -> Pretrained:
+def own_needs(study: Study) -> datasets.Needs:
+    """What the network of a source that is to be trained asks of its images."""
+    return datasets.Needs(pretrained_network(study), study.network_options.channels)
+
+
+def obtain(study: Study, workdir: Path, mesh: Mesh, opened: datasets.Opened | None = None) -> Pretrained:
     """Trains a source of kind "train", or goes on where that stopped.
+
+    Args:
+      study: it belongs to.
+      workdir: of the study.
+      mesh: the devices.
+      opened: the source's data, where they are opened already.
 
     Raises:
       DataError: the source's data are missing or damaged.
@@ -79,24 +95,24 @@ def obtain(study: Study, workdir: Path, mesh: Mesh) -> Pretrained:
     if study.source.kind == "none":
         return Pretrained(None, None, [])
     assert study.source.data is not None and study.source.recipe is not None
-    recipe, network = study.source.recipe, study.source.network or study.network
-    opened = datasets.open_data(study.source.data, needs(study, None), workdir, study.seed)
+    recipe, name = study.source.recipe, pretrained_network(study)
+    opened = opened or datasets.open_data(study.source.data, own_needs(study), workdir, study.seed)
     key = rng.stream(jax.random.key(study.seed), NAME)
     plan = session.Plan(
         name=NAME,
         repeat=0,
-        variables=initial(study, opened, rng.stream(key, "init"), network),
+        variables=initial(study, opened, rng.stream(key, "init"), name),
         key=rng.stream(key, "train"),
         course=programs.course(recipe),
-        facts=facts(network, opened, recipe),
+        facts=facts(name, opened, recipe),
     )
     # One seed more than the targets', so that a source and a target on the same images do not share their order.
-    make = functools.partial(settings.network, study, opened.task.num_outputs, name=network)
+    make = functools.partial(settings.network, study, opened.task.num_outputs, name=name)
     outcome = session.train("source", workdir / NAME, make, opened, recipe, [plan], seed=study.seed + 1, mesh=mesh)
     best = early_stop.best(outcome.history)
     taken, entry = (outcome.best[NAME], best) if study.source.take == "best" else (outcome.variables[NAME], outcome.history[-1])
     if jax.process_index() == 0:
-        weights.save(workdir / NAME / "weights", taken, cards.card(study, opened, plan.facts, entry, network))
+        weights.save(workdir / NAME / "weights", taken, cards.card(study, opened, plan.facts, entry, name))
     return Pretrained(taken, None, outcome.history)
 
 

@@ -100,6 +100,8 @@ def _check(args: argparse.Namespace) -> None:
     for option in ("limit", "workers"):
         if getattr(args, option) is not None and getattr(args, option) < 1:
             command.fail(f"--{option}={getattr(args, option)} must be at least 1")
+    if args.deal_seed < 0:
+        command.fail(f"--deal_seed={args.deal_seed} must not be negative")
 
 
 def _prepare(args: argparse.Namespace, card: Card, listing: catalogue.Listing, options: dict[str, str]) -> Manifest:

@@ -2,8 +2,9 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from transfer_jax.core import files
 from transfer_jax.core.errors import DataError
 from transfer_jax.core.names import nearest
 
@@ -96,12 +97,12 @@ def inside(folder: Path, relative: str, where: str) -> Path:
       where: names the place that holds it, for the error.
 
     Raises:
-      DataError: the path is absolute or leaves the folder.
+      DataError: the path is empty, is absolute or leaves the folder.
     """
-    path = PurePosixPath(relative.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or not path.parts:
+    path = files.below(folder, relative)
+    if path is None or path == folder:
         raise DataError(f"{where}: path {relative!r} leaves the raw folder: paths must be relative to it")
-    return folder / path
+    return path
 
 
 def whole_number(cell: str, allowed: range | Sequence[int], where: str) -> int:
