@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from golden import reference
 
-from transfer_jax.analysis import cca, chance, variants
+from transfer_jax.analysis import cca, chance, totals, variants
 from transfer_jax.core.errors import AnalysisError
 
 GOLDEN = reference.read("svcca")
@@ -42,6 +42,15 @@ def test_any_widths_on_the_host_and_on_the_device(d1, d2, device):
     found = cca.finish(cca.update(cca.moments(d1, d2), x, y), device=device)
     np.testing.assert_allclose(found.coefficients, plain(x, y), atol=1e-4 if device else 1e-5)
     assert (found.rank_x, found.rank_y) == (d1, d2)
+
+
+def test_on_the_device_no_product_comes_to_the_host(monkeypatch):
+    state, fetched, value = cca.update(cca.moments(5, 12), *related(300, 5, 12)), [], totals.Total.value
+    monkeypatch.setattr(totals.Total, "value", lambda self: fetched.append(self.high.shape) or value(self))
+    found = cca.finish(state, device=True)
+    assert set(fetched) == {()}
+    np.testing.assert_allclose(found.coefficients, cca.finish(state).coefficients, atol=1e-4)
+    assert (12, 12) in fetched
 
 
 def test_an_invertible_map_of_a_side_changes_nothing():

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from transfer_jax.analysis import cca, moments, stage_moments
+from transfer_jax.analysis import cca, moments
 from transfer_jax.core import mesh as meshes
 from transfer_jax.core.errors import AnalysisError
 
@@ -119,63 +119,34 @@ def test_one_compiled_update_whose_memory_does_not_grow():
     assert state.positions() == 6 * 64
 
 
-def images(seed, grids, channels):
-    rng = np.random.default_rng(seed)
-    return {name: rng.standard_normal((16, *grid, c)).astype(np.float32) for (name, grid), c in zip(grids.items(), channels, strict=True)}
+@pytest.mark.parametrize("kind", [bool, np.float32])
+def test_rows_that_do_not_count_change_nothing_whatever_they_hold(kind):
+    x, y = rows(300)
+    counted = np.random.default_rng(0).random(300) < 0.6
+    filled, other = x.copy(), y.copy()
+    filled[~counted], other[~counted] = np.nan, np.inf
+    state = cca.moments(6, 4)
+    for part in np.split(np.arange(300), 3):
+        state = moments.update(state, {"x": filled[part]}, {"y": other[part]}, counted[part].astype(kind))
+    check(state, x[counted], y[counted])
+    after = moments.update(state, {"x": filled}, {"y": other}, np.zeros(300, kind))
+    jax.tree.map(np.testing.assert_array_equal, after, state)
+    nothing = moments.update(cca.moments(6, 4), {"x": filled}, {"y": other}, np.zeros(300, kind))
+    assert nothing.positions() == 0
+    check(cca.merge(nothing, state), x[counted], y[counted])
 
 
-GRIDS = {"conv1": (8, 8), "block2": (4, 4), "block3": (2, 2)}
+def test_the_marks_of_rows_correspond_to_them():
+    x, y = rows(30)
+    with pytest.raises(AnalysisError, match="counted has 29 rows"):
+        moments.update(cca.moments(6, 4), {"x": x}, {"y": y}, np.ones(29, bool))
 
 
-def test_all_stages_in_one_pass_are_the_pairs_one_by_one():
-    parts = [(images(i, GRIDS, (3, 4, 6)), images(10 + i, GRIDS, (3, 4, 6))) for i in range(2)]
-    state = stage_moments.empty(*parts[0])
-    for xs, ys in parts:
-        state = stage_moments.update(state, xs, ys)
-    assert {grid: (len(of.x), len(of.cross)) for grid, of in state.items()} == {(8, 8): (1, 1), (4, 4): (2, 3), (2, 2): (3, 5)}
-    found = cca.finish_stages(state)
-    assert len(found) == 9
-    for (a, b), result in found.items():
-        grid = min(GRIDS[a], GRIDS[b])
-        x, y = (
-            np.concatenate([np.asarray(stage_moments.fold(jnp.asarray(side[name]), grid)) for side in sides])
-            for name, sides in ((a, [p[0] for p in parts]), (b, [p[1] for p in parts]))
-        )
-        bases = [np.linalg.qr(z.astype(np.float64) - z.astype(np.float64).mean(0))[0] for z in (x, y)]
-        np.testing.assert_allclose(result.coefficients, np.linalg.svd(bases[0].T @ bases[1], compute_uv=False), atol=1e-5)
-        assert result.n == 2 * 16 * grid[0] * grid[1]
-    halves = [stage_moments.update(stage_moments.empty(*parts[0]), *part) for part in parts]
-    joined = cca.finish_stages(stage_moments.merge(*halves))
-    np.testing.assert_allclose([joined[pair].mean for pair in found], [r.mean for r in found.values()], atol=1e-5)
-
-
-def test_only_the_pairs_asked_for():
-    xs = images(0, GRIDS, (3, 4, 6))
-    state = stage_moments.update(stage_moments.empty(xs, xs, [(name, name) for name in xs]), xs, xs)
-    assert all(result.mean == pytest.approx(1, abs=1e-5) for result in cca.finish_stages(state).values())
-    assert sum(len(of.cross) for of in state.values()) == 3
-
-
-def test_nan_names_its_stage():
-    xs, ys = images(0, GRIDS, (3, 4, 6)), images(1, GRIDS, (3, 4, 6))
-    ys["block2"][0, 0, 0, 1] = np.nan
-    with pytest.raises(AnalysisError, match=r"^block2: 1 of 4 channels"):
-        cca.finish_stages(stage_moments.update(stage_moments.empty(xs, ys), xs, ys))
-
-
-def test_folding_averages_windows_and_keeps_the_order_of_positions():
-    x = jnp.arange(2 * 4 * 6 * 1, dtype=jnp.float32).reshape(2, 4, 6, 1)
-    expected = [[np.asarray(x)[i, 2 * r : 2 * r + 2, 3 * c : 3 * c + 3].mean()] for i in range(2) for r in range(2) for c in range(2)]
-    np.testing.assert_allclose(stage_moments.fold(x, (2, 2)), expected)
-    np.testing.assert_array_equal(stage_moments.fold(x, (4, 6)), x.reshape(-1, 1))
-    np.testing.assert_allclose(stage_moments.fold(x, (1, 1)), x.mean((1, 2)))
-    dense = jnp.ones((3, 5))
-    assert stage_moments.fold(dense, (1, 1)) is dense
-
-
-def test_grids_that_do_not_fit_name_their_stages():
-    xs, ys = {"mixed5": jnp.ones((2, 35, 35, 3))}, {"mixed6": jnp.ones((2, 17, 17, 3))}
-    with pytest.raises(AnalysisError, match=r"mixed5 has \(35, 35\) positions and mixed6 \(17, 17\)"):
-        stage_moments.empty(xs, ys)
-    with pytest.raises(AnalysisError, match="mixed5"):
-        stage_moments.fold(xs["mixed5"], (17, 17), "mixed5")
+def test_counted_rows_over_eight_devices():
+    mesh = meshes.create()
+    x, y = rows(800)
+    counted = np.arange(800) < 490  # whole devices without a counted row
+    x[~counted] = np.nan
+    batch = meshes.put_batch(mesh, {"x": x, "y": y, "counted": counted})
+    state = moments.update(cca.moments(6, 4, mesh), {"x": batch["x"]}, {"y": batch["y"]}, batch["counted"])
+    check(state, x[counted], y[counted])

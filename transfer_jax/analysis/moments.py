@@ -14,13 +14,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Num
 
 from transfer_jax.analysis.totals import Total, plus, two_sum
 from transfer_jax.core import mesh as meshes
 from transfer_jax.core.errors import AnalysisError
 
 Rows = Float[Array, "_ _"] | Float[np.ndarray, "_ _"]
+Counted = Bool[Array, " _"] | Num[Array, " _"] | Bool[np.ndarray, " _"] | Num[np.ndarray, " _"]
 Pair = tuple[str, str]
 
 
@@ -74,17 +75,23 @@ def _outer(a: Array, b: Array) -> Array:
     return a[:, None] * b[None, :]
 
 
-def _of_batch(moments: Moments, xs: Mapping[str, Array], ys: Mapping[str, Array]) -> Moments:
+def _of_batch(moments: Moments, xs: Mapping[str, Array], ys: Mapping[str, Array], counted: Array | None) -> Moments:
     kind = moments.n.high.dtype
+    n = len(next(iter(xs.values()))) if counted is None else (counted > 0).sum(dtype=kind)
+
+    def kept(rows: Array) -> Array:
+        return rows if counted is None else jnp.where((counted > 0)[:, None], rows, 0)  # not a product: a row may hold NaN
+
+    def average(rows: Array) -> Array:
+        return rows.mean(0) if counted is None else rows.sum(0) / jnp.maximum(n, 1)
 
     def centred(rows: Array) -> tuple[Array, Array, Array]:
-        rows = rows.astype(kind)
-        mean = rows.mean(0)
-        rest = rows - mean[None]
-        return rest, mean, rest.mean(0)
+        rows = kept(rows.astype(kind))
+        mean = average(rows)
+        rest = kept(rows - mean[None])
+        return rest, mean, average(rest)
 
     x, y = ({name: centred(rows[name]) for name in side} for side, rows in ((moments.x, xs), (moments.y, ys)))
-    n = len(next(iter(xs.values())))
 
     def products(a: tuple[Array, Array, Array], b: tuple[Array, Array, Array]) -> Total:
         found = _products(a[0], b[0])
@@ -123,22 +130,23 @@ def merge(a: Moments, b: Moments) -> Moments:
 
 
 @jax.jit
-def _update(moments: Moments, xs: Mapping[str, Any], ys: Mapping[str, Any]) -> Moments:
-    return merge(moments, _of_batch(moments, xs, ys))
+def _update(moments: Moments, xs: Mapping[str, Any], ys: Mapping[str, Any], counted: Any = None) -> Moments:
+    return merge(moments, _of_batch(moments, xs, ys, counted))
 
 
-def update(moments: Moments, xs: Mapping[str, Rows], ys: Mapping[str, Rows]) -> Moments:
+def update(moments: Moments, xs: Mapping[str, Rows], ys: Mapping[str, Rows], counted: Counted | None = None) -> Moments:
     """Adds the rows of one batch: one compiled call, whatever was added before.
 
     Args:
       moments: so far.
       xs: rows [n, d] by stage of the first network; n is the same for all, and row i of each is the same position of the same image.
       ys: of the second.
+      counted: [n], 1 or True for the rows that count, 0 for those that only fill up the batch and may hold anything; all count where None.
 
     Raises:
       AnalysisError: the rows do not correspond, or a width is not that of the moments.
     """
-    counts = {name: len(rows) for side in (xs, ys) for name, rows in side.items()}
+    counts = {name: len(rows) for side in (xs, ys) for name, rows in side.items()} | ({} if counted is None else {"counted": len(counted)})
     if len(set(counts.values())) > 1:
         raise AnalysisError(f"the activations do not correspond: {', '.join(f'{k} has {v} rows' for k, v in counts.items())}")
     for rows, side in ((xs, moments.x), (ys, moments.y)):
@@ -146,4 +154,4 @@ def update(moments: Moments, xs: Mapping[str, Rows], ys: Mapping[str, Rows]) -> 
             if name not in rows or rows[name].shape[1] != len(own.mean.high):
                 got = rows[name].shape[1] if name in rows else "none"
                 raise AnalysisError(f"{name}: {got} channels, but the moments were made for {len(own.mean.high)}")
-    return moments if not next(iter(counts.values()), 0) else _update(moments, dict(xs), dict(ys))
+    return moments if not next(iter(counts.values()), 0) else _update(moments, dict(xs), dict(ys), counted)

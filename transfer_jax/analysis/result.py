@@ -2,13 +2,16 @@
 
 import dataclasses
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from transfer_jax.analysis import chance, whitening
-from transfer_jax.analysis.moments import Moments, Own
+from transfer_jax.analysis.moments import Moments, Own, Pair
 from transfer_jax.core.errors import AnalysisError
 
 
@@ -44,29 +47,56 @@ def default_rcond(state: Moments, d: int) -> float:
     return 4 * math.sqrt(d) * float(np.finfo(state.n.high.dtype).eps)
 
 
-def whiten(state: Moments, own: Own, name: str, epsilon: float, rcond: float | None, device: bool) -> whitening.Side:
-    """One side of a comparison, checked. Raises AnalysisError for NaN and infinity, naming the side."""
-    mean = own.mean.value()
-    bad = np.flatnonzero(~np.isfinite(mean) | ~np.isfinite(np.diagonal(own.products.value())))
-    if len(bad):
-        raise AnalysisError(f"{name}: {len(bad)} of {len(mean)} channels hold NaN, infinity or values too large to square, first channel {bad[0]}")
+def whiten(state: Moments, own: Own, epsilon: float, rcond: float | None, device: bool) -> whitening.Side:
+    """One side of a comparison."""
     options = {
         "epsilon": float(epsilon),
-        "rcond": default_rcond(state, len(mean)) if rcond is None else float(rcond),
+        "rcond": default_rcond(state, len(own.mean.high)) if rcond is None else float(rcond),
         "rounding": float(np.finfo(state.n.high.dtype).eps),
     }
     if device:
         return whitening.side_on_device(state.n.high, own.mean.high, own.products.high, **options)
-    return whitening.side(np, state.positions(), mean, own.products.value(), **options)
+    return whitening.side(np, state.positions(), own.mean.value(), own.products.value(), **options)
 
 
-def check(state: Moments, d1: int, d2: int, names: tuple[str, str]) -> None:
+@jax.jit
+def _bad(mean: Array, products: Array) -> Array:
+    return ~(jnp.isfinite(mean) & jnp.isfinite(jnp.diagonal(products)))
+
+
+def check(states: Iterable[Moments], names: Mapping[Pair, tuple[str, str]] | None = None) -> list[Moments]:
+    """The moments with their numbers of positions on the host, if all pairs can be compared. It waits for the device once and fetches no product.
+
+    Raises:
+      AnalysisError: there are too few positions (both sides are named), or one holds NaN or infinity (it is named); of several pairs the first
+        of `names`.
+    """
+    names, states = names or {}, list(states)
+    found = jax.device_get(
+        [(of.n, [{name: _bad(own.mean.high, own.products.high) for name, own in side.items()} for side in (of.x, of.y)]) for of in states]
+    )
+    states = [of._replace(n=n) for of, (n, _) in zip(states, found, strict=True)]
+    order = {pair: place for place, pair in enumerate(names)}
+    every = [(pair, of, sides) for of, (_, sides) in zip(states, found, strict=True) for pair in of.cross]
+    every.sort(key=lambda one: order.get(one[0], len(order)))  # NaN spreads from a stage to all later ones: the first is to be named
+    for pair, of, _ in every:
+        check_positions(of.positions(), len(of.x[pair[0]].mean.high), len(of.y[pair[1]].mean.high), names.get(pair, pair))
+    for pair, _, sides in every:
+        for name, stage, side in zip(names.get(pair, pair), pair, sides, strict=True):
+            bad = np.flatnonzero(side[stage])
+            if len(bad):
+                channels = f"{len(bad)} of {len(side[stage])} channels"
+                raise AnalysisError(f"{name}: {channels} hold NaN, infinity or values too large to square, first channel {bad[0]}")
+    return states
+
+
+def check_positions(n: int, d1: int, d2: int, names: tuple[str, str]) -> None:
     """Raises AnalysisError where there are too few positions."""
-    n, d = state.positions(), max(d1, d2)
+    d = max(d1, d2)
     if n <= d:
         raise AnalysisError(
             f"{names[0]} and {names[1]}: {n} positions of {d1} and {d2} channels. CCA needs more than {d} (with so few it finds "
-            f"coefficients of 1 in noise): give at least {10 * d}, or fewer channels"
+            f"coefficients of 1 in noise): give at least {10 * d} by more images, or sample fewer channels"
         )
 
 
@@ -78,7 +108,7 @@ def trimmed_mean(values: Float[np.ndarray, " k"], threshold: float) -> float:
     return float(values[: enough[0] + 1 if len(enough) else None].mean())
 
 
-def summary(state: Moments, values: Any, ranks: tuple[Any, Any], threshold: float) -> CCA:
+def summary(state: Moments, values: Any, ranks: Sequence[Any], threshold: float) -> CCA:
     """The result that belongs to coefficients and ranks."""
     rank_x, rank_y, found = int(ranks[0]), int(ranks[1]), np.asarray(values, np.float64)
     used = found[: min(rank_x, rank_y)]

@@ -1,20 +1,25 @@
 """Moments of all stages of two networks in one pass, for comparing them layer by layer.
 
 Two activations can be compared only where their rows are the same positions of the same images. Stages of different spatial sizes therefore meet
-on the smaller one's grid: the larger one is averaged over the windows that fall on one position. What a stage needs for itself (its covariance) is
-computed once for each grid on which it meets another, not once for each pair.
+on the smaller one's grid: the larger one is averaged over the windows that fall on one position, and where the grids do not divide each other
+(Inception's 35, 17 and 8) neighbouring windows overlap by a row or a column. What a stage needs for itself (its covariance) is computed once for
+each grid on which it meets another, not once for each pair.
 
-Source: the tutorial on convolutional layers of google/svcca, which folds positions into rows and pools the larger of two grids.
+Source: the tutorial on convolutional layers of google/svcca, which folds positions into rows and pools the larger of two grids; the windows are
+those of PyTorch's adaptive average pooling.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from transfer_jax.analysis import moments
+from transfer_jax.core import names
 from transfer_jax.core.errors import AnalysisError
 
 Grid = tuple[int, int]
@@ -34,33 +39,65 @@ def _grid(of: Shaped) -> Grid:
     return (of.shape[1], of.shape[2]) if len(of.shape) == 4 else (1, 1)
 
 
-def _divides(grid: Grid, of: Grid) -> bool:
-    return of[0] % grid[0] == 0 and of[1] % grid[1] == 0
+def common_grid(a: Shaped, b: Shaped) -> Grid:
+    """Rows and columns of the grid on which two activations meet: the lower number of each."""
+    (high, wide), (other_high, other_wide) = _grid(a), _grid(b)
+    return min(high, other_high), min(wide, other_wide)
 
 
-def fold(x: Float[Array, "b h w c"] | Float[Array, "b c"], grid: Grid, name: str = "the activation") -> Float[Array, "n c"]:
+def _windows(size: int, count: int) -> Float[np.ndarray, "count size"]:
+    """Row i averages the i-th of `count` windows over `size` places: floor(i size / count) up to, not including, ceil((i + 1) size / count)."""
+    places, i = np.arange(size)[None], np.arange(count)[:, None]
+    inside = (places >= i * size // count) & (places < -(-(i + 1) * size // count))
+    return inside / inside.sum(1, keepdims=True)
+
+
+def fold(x: Float[Array, "b h w c"] | Float[Array, "b c"], grid: Grid) -> Float[Array, "n c"]:
     """Positions as rows, after averaging to the grid.
 
     Args:
       x: activations [b, h, w, c], or [b, c], which is one position per image.
-      grid: (rows, columns) per image; each divides that of x.
-      name: of the stage, for messages.
+      grid: (rows, columns) per image, at most x's.
 
     Returns:
-      [b * rows * columns, c].
+      [b * rows * columns, c], in float32 at least.
+    """
+    x = x.astype(jnp.promote_types(x.dtype, np.float32))
+    if x.ndim == 2:
+        return x
+    b, h, w, c = x.shape
+    high, wide = h // grid[0], w // grid[1]
+    if (h, w) == grid:
+        pass
+    elif (high * grid[0], wide * grid[1]) == (h, w):
+        x = x.reshape(b, grid[0], high, grid[1], wide, c).mean((2, 4))
+    else:
+        rows, columns = (jnp.asarray(_windows(size, count), x.dtype) for size, count in zip((h, w), grid, strict=True))
+        x = jnp.einsum("gh,bhwc->bgwc", rows, x, precision=jax.lax.Precision.HIGHEST)
+        x = jnp.einsum("kw,bgwc->bgkc", columns, x, precision=jax.lax.Precision.HIGHEST)
+    return x.reshape(-1, c)
+
+
+def by_row(counted: Any, grid: Grid) -> Any:
+    """What holds for every image [b] as what holds for the rows [b * rows * columns] of `fold`."""
+    return jnp.repeat(counted, grid[0] * grid[1])
+
+
+def choose_pairs(x: Iterable[str], y: Iterable[str], pairs: Iterable[moments.Pair] | None = None) -> list[moments.Pair]:
+    """The pairs of stages, each once; all of them where None.
 
     Raises:
-      AnalysisError: the grid does not divide the activation's.
+      AnalysisError: there are none, or one names a stage that is not there.
     """
-    if x.ndim == 2 and grid == (1, 1):
-        return x
-    if not _divides(grid, _grid(x)):
-        raise AnalysisError(f"{name}: {_grid(x)} positions cannot be averaged to {grid}: choose a grid that divides it")
-    b, c = x.shape[0], x.shape[-1]
-    high, wide = _grid(x)[0] // grid[0], _grid(x)[1] // grid[1]
-    if (high, wide) != (1, 1):
-        x = x.reshape(b, grid[0], high, grid[1], wide, c).mean((2, 4))
-    return x.reshape(-1, c)
+    x, y = list(x), list(y)
+    chosen = [(a, b) for a in x for b in y] if pairs is None else list(dict.fromkeys(pairs))
+    for number, known, stages in (("first", x, [a for a, _ in chosen]), ("second", y, [b for _, b in chosen])):
+        for name in stages:
+            if name not in known:
+                raise AnalysisError(f"the {number} network has no stage {name!r}: {names.nearest(name, known)}")
+    if not chosen:
+        raise AnalysisError(f"no pair of stages to compare: the first network has {', '.join(x) or 'none'}, the second {', '.join(y) or 'none'}")
+    return chosen
 
 
 def empty(x: Mapping[str, Shaped], y: Mapping[str, Shaped], pairs: Iterable[moments.Pair] | None = None, mesh: Mesh | None = None) -> StageMoments:
@@ -73,36 +110,38 @@ def empty(x: Mapping[str, Shaped], y: Mapping[str, Shaped], pairs: Iterable[mome
       mesh: see `moments.empty`.
 
     Raises:
-      AnalysisError: the grids of a pair do not divide each other; both stages are named.
+      AnalysisError: as `choose_pairs`.
     """
-    chosen = [(a, b) for a in x for b in y] if pairs is None else list(pairs)
     met: dict[Grid, list[moments.Pair]] = {}
-    for a, b in chosen:
-        left, right = _grid(x[a]), _grid(y[b])
-        grid = min(left, right)
-        if not (_divides(grid, left) and _divides(grid, right)):
-            raise AnalysisError(f"{a} has {left} positions and {b} {right}: neither divides the other; leave this pair out of pairs")
-        met.setdefault(grid, []).append((a, b))
+    for a, b in choose_pairs(x, y, pairs):
+        met.setdefault(common_grid(x[a], y[b]), []).append((a, b))
     return {grid: moments.empty({a: x[a].shape[-1] for a, _ in some}, {b: y[b].shape[-1] for _, b in some}, some, mesh) for grid, some in met.items()}
 
 
 @jax.jit
-def _update(state: StageMoments, xs: dict[str, Any], ys: dict[str, Any]) -> StageMoments:
+def _update(state: StageMoments, xs: dict[str, Any], ys: dict[str, Any], counted: Any = None) -> StageMoments:
     def folded(side: Mapping[str, Any], from_: dict[str, Any], grid: Grid) -> dict[str, Any]:
-        return {name: fold(from_[name].astype(jax.numpy.promote_types(from_[name].dtype, "float32")), grid, name) for name in side}
+        return {name: fold(from_[name], grid) for name in side}
 
-    return {grid: moments.update(of, folded(of.x, xs, grid), folded(of.y, ys, grid)) for grid, of in state.items()}
+    return {
+        grid: moments.update(of, folded(of.x, xs, grid), folded(of.y, ys, grid), None if counted is None else by_row(counted, grid))
+        for grid, of in state.items()
+    }
 
 
-def update(state: StageMoments, xs: Mapping[str, Any], ys: Mapping[str, Any]) -> StageMoments:
+def update(state: StageMoments, xs: Mapping[str, Any], ys: Mapping[str, Any], counted: moments.Counted | None = None) -> StageMoments:
     """Adds a batch of both networks' activations on the same images: one compiled call.
 
     Args:
       state: so far, from `empty`.
       xs: activations [b, h, w, c] or [b, c] by stage of the first network.
       ys: of the second.
+      counted: [b], 1 or True for the images that count, 0 for those that only fill up the batch and may hold anything; all count where None.
+
+    Raises:
+      AnalysisError: `counted` or the activations are not of the same number of images.
     """
-    return _update(state, dict(xs), dict(ys))
+    return _update(state, dict(xs), dict(ys), counted)
 
 
 @jax.jit

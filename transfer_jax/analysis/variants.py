@@ -72,11 +72,10 @@ def pwcca_from_moments(state: Moments, *, names: tuple[str, str] = _NAMES) -> fl
 
 
 def _sides(state: Moments, names: tuple[str, str], keep: float | None = None) -> tuple[whitening.Side, whitening.Side]:
-    (x,), (y,) = state.x.values(), state.y.values()
-    result.check(state, len(x.mean.high), len(y.mean.high), names)
-    whitened = [result.whiten(state, own, name, 0.0, None, False) for own, name in zip((x, y), names, strict=True)]
-    if keep is not None:  # after the check for NaN; a side without variance keeps nothing
-        whitened = [
-            whitening.leading(np, own.products.value(), share=keep) if side.rank else side for own, side in zip((x, y), whitened, strict=True)
-        ]
+    (pair,) = state.cross
+    (state,) = result.check([state], {pair: names})
+    owns = [own for side in (state.x, state.y) for own in side.values()]
+    whitened = [result.whiten(state, own, 0.0, None, False) for own in owns]
+    if keep is not None:  # a side without variance keeps nothing
+        whitened = [whitening.leading(np, own.products.value(), share=keep) if side.rank else side for own, side in zip(owns, whitened, strict=True)]
     return whitened[0], whitened[1]

@@ -18,7 +18,7 @@ class CheckpointError(UserError):
 
 
 class AnalysisError(UserError):
-    """What is compared cannot be compared: NaN, too few positions, grids that do not fit."""
+    """What is compared cannot be compared: NaN, too few positions, stages that are not there."""
 
 
 class Interrupted(Exception):

@@ -4,7 +4,8 @@
 own, as its user would run it, round by round in turn, so that a noisy machine is noisy for all of them. Needs the extra `peers`.
 `networks` gives the parameters, the FLOPs, and the time of a forward pass and of a training step of every network.
 `input` gives the images a second of every mode of reading, beside the bare decoder and, where TensorFlow is installed, tf.data.
-`cca` times canonical correlations beside google/svcca's algorithm in NumPy, and beside the least that they could take.
+`cca` times canonical correlations beside google/svcca's algorithm in NumPy, and beside the least that they could take: of one pair of activations,
+and of all pairs of stages of two networks; and it tells the peak memory of few and of many positions.
 `augment` gives those of every preset of augmentation, and what share of a network's training step it takes.
 """
 
@@ -60,7 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     changing.add_argument("--repeats", type=int, default=20, help="batches measured (default: %(default)s)")
     correlating = actions.add_parser("cca", help="canonical correlations beside NumPy's")
     correlating.add_argument("--sizes", default="", help="as 10000x64,12544x256: positions x channels (default: four, up to 100,000 x 2,048)")
+    correlating.add_argument("--stages", default="resnet50", choices=("resnet50", "none"), help="whose pairs of stages (default: %(default)s)")
+    correlating.add_argument("--images", type=int, default=50, help="on which stages are compared (default: %(default)s)")
+    correlating.add_argument(
+        "--memory", default="100000x512", help="positions x channels whose peak memory is told, and of ten times as many; or none"
+    )
     correlating.add_argument("--repeats", type=int, default=3, help="runs measured (default: %(default)s)")
+    correlating.add_argument("--peak", help="stream so many positions x channels here and print the growth of the peak memory in bytes")
     return parser
 
 
@@ -130,14 +137,31 @@ def _input(args: argparse.Namespace) -> None:
         print(f"{name:14} {rate:10,.0f} images/s {rate / rates['bare decoder']:7.2f} x the bare decoder {rate / rates['streamed']:7.2f} x streamed")
 
 
-def _cca(args: argparse.Namespace) -> None:
-    from transfer_jax.tools import cca_bench
-
+def _sizes(option: str, text: str) -> list[tuple[int, int]]:
     try:
-        sizes = [(int(n), int(d)) for n, _, d in (size.partition("x") for size in args.sizes.split(","))] if args.sizes else cca_bench.SIZES
+        sizes = [(int(n), int(d)) for n, _, d in (size.partition("x") for size in text.split(","))]
     except ValueError as error:
-        raise UserError(f"--sizes={args.sizes} must look like 10000x64,12544x256") from error
-    print(f"medians of {args.repeats}; {platform.describe()}\n\n{cca_bench.table(sizes, args.repeats)}")
+        raise UserError(f"--{option}={text} must look like 10000x64,12544x256") from error
+    if min(least for size in sizes for least in size) < 1:
+        raise UserError(f"--{option}={text}: positions and channels are at least 1")
+    return sizes
+
+
+def _cca(args: argparse.Namespace) -> None:
+    from transfer_jax.tools import cca_bench, stage_bench
+
+    if args.peak:
+        print(cca_bench.peak(*_sizes("peak", args.peak)[0]))
+        return
+    sizes = _sizes("sizes", args.sizes) if args.sizes else cca_bench.SIZES
+    if args.images < 1:
+        raise UserError(f"--images={args.images} must be at least 1")
+    memory = [] if args.memory == "none" else _sizes("memory", args.memory)
+    print(f"medians of {args.repeats}; {platform.describe()}\n\n{cca_bench.table(sizes, args.repeats)}", flush=True)
+    for n, d in memory:
+        print(f"\n{cca_bench.peaks(n, d)}", flush=True)
+    if args.stages != "none":
+        print(f"\n{stage_bench.table(args.stages, stage_bench.STAGES[args.stages], args.images, repeats=args.repeats)}")
 
 
 def _augment(args: argparse.Namespace) -> None:

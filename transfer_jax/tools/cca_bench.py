@@ -8,21 +8,26 @@ machine's matrix product has in float32, and the factorisations that cannot be l
 """
 
 import dataclasses
-import time
-from collections.abc import Iterable, Mapping
+import functools
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from transfer_jax.analysis import cca, stage_moments
+from transfer_jax.analysis import cca
+from transfer_jax.core.errors import UserError
 from transfer_jax.tools import timing
 
 SIZES = ((10_000, 64), (12_544, 256), (100_000, 512), (100_000, 2_048))
-# A ResNet-50 at 224 px: positions of a side, and channels.
-STAGES: Mapping[str, tuple[int, int]] = {"conv1": (112, 64), "block1": (56, 256), "block2": (28, 512), "block3": (14, 1024), "block4": (7, 2048)}
 _RATE_SIDE = 2048
+_CHUNK = 1000  # rows of one update where memory is measured
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,12 +77,33 @@ def matmul_rate(repeats: int = 3) -> float:
     return 2 * _RATE_SIDE**3 / timing.median(lambda: product(a), repeats)
 
 
-def floor(n: int, d: int, rate: float, repeats: int = 3) -> float:
-    """Seconds that no implementation of this route goes below: Gram matrices (two symmetric, one not), two eigh and the singular values."""
-    square = np.random.default_rng(0).standard_normal((d, d))
-    covariance = square @ square.T
-    factors = 2 * timing.median(lambda: np.linalg.eigh(covariance), repeats) + timing.median(lambda: np.linalg.svd(square, compute_uv=False), repeats)
-    return 2 * n * d * d * (0.5 + 0.5 + 1) / rate + factors
+class Meeting(NamedTuple):
+    """Activations that meet at the same positions: how many those are, the channels of every side, and those of every pair."""
+
+    n: int
+    own: Sequence[int]
+    cross: Sequence[tuple[int, ...]]
+
+
+def floor(meetings: Iterable[Meeting], rate: float, repeats: int = 3) -> float:
+    """Seconds that no implementation of this route goes below: Gram matrices (of a side half, it is symmetric), eigh of sides, singular values."""
+
+    @functools.cache
+    def eigh(d: int) -> float:
+        square = np.random.default_rng(0).standard_normal((d, d))
+        covariance = square @ square.T
+        return timing.median(lambda: np.linalg.eigh(covariance), repeats)
+
+    @functools.cache
+    def svd(*shape: int) -> float:
+        product = np.random.default_rng(0).standard_normal(shape)
+        return timing.median(lambda: np.linalg.svd(product, compute_uv=False), repeats)
+
+    total = 0.0
+    for n, own, cross in meetings:
+        total += n * (sum(d * d for d in own) + sum(2 * d1 * d2 for d1, d2 in cross)) / rate
+        total += sum(eigh(d) for d in own) + sum(svd(*sorted(shape)) for shape in cross)
+    return total
 
 
 def data(n: int, d: int) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n d"]]:
@@ -100,7 +126,7 @@ def _row(n: int, d: int, rate: float, repeats: int) -> Row:
     errors = [float(np.abs(ours(device) - expected).max()) for device in (False, True)]
     plain = timing.median(lambda: with_numpy(*wide), repeats, warm_up=0)
     host, device = (timing.median(lambda device=device: ours(device), repeats, warm_up=0) for device in (False, True))  # type: ignore[misc]
-    return Row(n, d, plain, host, device, floor(n, d, rate, repeats), errors[0], errors[1])
+    return Row(n, d, plain, host, device, floor([Meeting(n, [d, d], [(d, d)])], rate, repeats), errors[0], errors[1])
 
 
 def measure(sizes: Iterable[tuple[int, int]] = SIZES, repeats: int = 3) -> list[Row]:
@@ -111,30 +137,59 @@ def measure(sizes: Iterable[tuple[int, int]] = SIZES, repeats: int = 3) -> list[
     return rows
 
 
-def measure_stages(stages: Mapping[str, tuple[int, int]] = STAGES, images: int = 50, batch: int = 10) -> dict[str, float]:
-    """Seconds of all pairs of stages of two networks: `update` of all images, and `finish` of all pairs; float32 noise as activations.
-
-    Args:
-      stages: (positions of a side, channels) by stage.
-      images: in all; the smallest grid needs more positions than it meets channels.
-      batch: images of one update.
-    """
-    rng = np.random.default_rng(0)
-    xs, ys = ({name: jnp.asarray(rng.standard_normal((batch, side, side, c), np.float32)) for name, (side, c) in stages.items()} for _ in range(2))
-    state = jax.block_until_ready(stage_moments.update(stage_moments.empty(xs, ys), xs, ys))
-    start = time.perf_counter()
-    for _ in range(images // batch):
-        state = stage_moments.update(state, xs, ys)
-    jax.block_until_ready(state)
-    updated = time.perf_counter()
-    found = cca.finish_stages(state)
-    return {"update": updated - start, "finish": time.perf_counter() - updated, "pairs": float(len(found))}
-
-
 def table(sizes: Iterable[tuple[int, int]] = SIZES, repeats: int = 3) -> str:
     """`measure` as a Markdown table."""
-    lines = ["| n | d | NumPy | here | all on the device | floor | largest error | on the device |", "|" + "---|" * 8]
+    names = ("n", "d", "NumPy", "here", "all on the device", "floor", "NumPy / here", "here / floor", "largest error", "on the device")
+    lines = [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
     for row in measure(sizes, repeats):
         times = " | ".join(f"{value:.3f} s" for value in (row.numpy, row.host, row.device, row.floor))
-        lines.append(f"| {row.n:,} | {row.d:,} | {times} | {row.host_error:.0e} | {row.device_error:.0e} |")
+        ratios = f"{row.numpy / row.host:.1f} | {row.host / row.floor:.1f}"
+        lines.append(f"| {row.n:,} | {row.d:,} | {times} | {ratios} | {row.host_error:.0e} | {row.device_error:.0e} |")
     return "\n".join(lines)
+
+
+def peak(n: int, d: int) -> int:
+    """Bytes by which this process's largest resident memory grows while n positions of d channels are compared, chunk by chunk.
+
+    Call it once, in a process of its own.
+
+    Raises:
+      UserError: the system does not tell (it is not Linux).
+    """
+    rng, state = np.random.default_rng(0), cca.moments(d, d)
+    before = _largest_resident()
+    for start in range(0, n, _CHUNK):
+        x, y = (rng.standard_normal((min(_CHUNK, n - start), d), np.float32) for _ in range(2))
+        state = jax.block_until_ready(cca.update(state, x, y))
+    cca.finish(state)
+    return _largest_resident() - before
+
+
+def _largest_resident() -> int:
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.is_file() else None
+    if found is None:
+        raise UserError("this system does not tell the peak memory of a process: leave it out with --memory=none")
+    return 1024 * int(found[1])
+
+
+def measure_peaks(n: int, d: int) -> tuple[int, int]:
+    """`peak` of n and of 10 n positions, each in a process of its own."""
+
+    def one(rows: int) -> int:
+        call = [sys.executable, "-m", "transfer_jax.tools.bench", "cca", f"--peak={rows}x{d}"]
+        done = subprocess.run(call, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise UserError(f"the memory of {rows}x{d} could not be measured: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+        return int(done.stdout.splitlines()[-1])
+
+    return one(n), one(10 * n)
+
+
+def peaks(n: int, d: int) -> str:
+    """`measure_peaks` as a line."""
+    told = [
+        f"{peak / 1e6:.0f} MB for {rows:,} positions (two activations of {4e-6 * rows * d:,.0f} MB)"
+        for rows, peak in zip((n, 10 * n), measure_peaks(n, d), strict=True)
+    ]
+    return f"peak memory, {d} channels: {', '.join(told)}"
