@@ -25,6 +25,7 @@ def get_config(variant: str = "phantom"):
     config.network = "cbr_tiny"
     config.repeats = 2
     config.source.kind = "train"
+    config.similarity.at_end = True
     config.arms = (
         settings.arm("random"),
         settings.arm("mean_var"),

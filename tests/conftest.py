@@ -10,6 +10,7 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import jax
+import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
@@ -80,3 +81,25 @@ def command(monkeypatch, capsys):
         return run
 
     return of
+
+
+@pytest.fixture(scope="session")
+def finished_arms(tmp_path_factory):
+    """A finished study of two arms in two folds: its folder, and member -> the variables that it began from."""
+    from small_studies import tiny_arms
+
+    from transfer_jax.studies import grid, runner
+
+    begun = {}
+    plans = grid.plans
+
+    def watched(*given):
+        made = plans(*given)
+        begun.update({plan.name: jax.tree.map(np.array, plan.variables) for plan in made})
+        return made
+
+    folder = tmp_path_factory.mktemp("finished") / "arms"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grid, "plans", watched)
+        runner.run(tiny_arms(), folder)
+    return folder, begun

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from transfer_jax import settings
+from transfer_jax import models, settings
 from transfer_jax.studies import grid
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,6 +21,7 @@ SMOKE = [
     "--config.recipe.eval_every=1",
     "--config.source.recipe.steps=1",
     "--config.source.recipe.batch_size=8",
+    "--config.similarity.images=40",
 ]
 SMALL = ["--config.data.train=40", "--config.data.val=24", "--config.source.data.train=40", "--config.source.data.val=24"]
 
@@ -75,7 +76,7 @@ def prepared(shared, tmp_path_factory):
 @pytest.mark.parametrize(
     "study",
     ["transfusion.py:retina", "transfusion.py:chest", "fig6_mean_var.py", "fig7_transfusion.py", "fig8_hybrids.py:largew", "fig8_hybrids.py:slim",
-     "appendix_resample.py"],
+     "appendix_resample.py", "similarity.py", "juodelyte.py:natural", "juodelyte.py:medical"],
 )  # fmt: skip
 def test_real_images_make_a_study(prepared, tmp_path, study):
     done = main(f"--config={ROOT}/configs/{study}", *SMOKE, f"--workdir={tmp_path}/w", cwd=prepared)
@@ -84,6 +85,26 @@ def test_real_images_make_a_study(prepared, tmp_path, study):
     for arm in config.get_config(*variant).arms:
         assert (arm if isinstance(arm, str) else arm.name).replace(":", "_").replace("+", "_") in done.stdout
     assert "Differences from random" in (tmp_path / "w" / "report.html").read_text()
+
+
+@pytest.mark.shared_data
+def test_random_networks_are_compared(prepared, tmp_path):
+    small = ["--config.network=cbr_tiny", "--config.network_options.layout=torchvision", "--config.data.path=data/cxr_kermany"]
+    smoke = ["--config.repeats=2", "--config.recipe.batch_size=8", "--config.similarity.images=40"]
+    done = main(f"--config={ROOT}/configs/random_networks.py", *small, *smoke, f"--workdir={tmp_path}/w", cwd=prepared)
+    assert done.returncode == 0, done.stderr
+    rows = (tmp_path / "w" / "similarity.csv").read_text()
+    assert rows.count("\nbefore,random,0,random,1,") == 4
+
+
+@pytest.mark.parametrize("variant", ["imagenet", "radimagenet"])
+def test_the_papers_own_sources_fit_their_network(variant):
+    config, _ = _config("juodelyte.py")
+    study = settings.load(config.get_config(variant))
+    source = models.without(models.shapes(settings.network(study, 1), 32, 3), models.HEADS)
+    grid.check(study, source)
+    with pytest.raises(ValueError, match="unknown variant"):
+        config.get_config("textures")
 
 
 def _config(study):

@@ -37,7 +37,7 @@ def run(program, member, mesh, first, last):
 
 
 def begin(program, variables, mesh):
-    return phases.first_members({"a": variables}, {"a": jax.random.key(1)}, {"a": program}, TrainMetrics, mesh)["a"]
+    return program.begin(variables, jax.random.key(1), TrainMetrics)
 
 
 def changed(before, after):

@@ -8,13 +8,12 @@ from transfer_jax.train.tensorboard import Writer
 
 
 def test_tensorboard_reads_what_is_written(tmp_path):
-    writer = Writer(tmp_path / "run")
-    writer.hyper_parameters({"arm": "random", "rate": 0.1})
-    for step in range(3):
-        writer.scalars(step, {"auc": 0.5 + step / 10, "loss": 1.0})
-    writer.image(2, "filters", np.zeros((4, 6, 3), np.uint8))
-    writer.text(0, "parameters", "a table")
-    writer.close()
+    with Writer(tmp_path / "run") as writer:
+        writer.hyper_parameters({"arm": "random", "rate": 0.1})
+        for step in range(3):
+            writer.scalars(step, {"auc": 0.5 + step / 10, "loss": 1.0})
+        writer.image(2, "filters", np.zeros((4, 6, 3), np.uint8))
+        writer.text(0, "parameters", "a table")
     found = EventAccumulator(str(tmp_path / "run"), size_guidance={"images": 0, "scalars": 0})
     found.Reload()
     assert [(e.step, e.value) for e in found.Scalars("auc")] == [(s, pytest.approx(0.5 + s / 10)) for s in range(3)]

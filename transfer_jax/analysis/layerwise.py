@@ -9,11 +9,11 @@ The batches are looped over in Python: inside a compiled loop convolutions are a
 """
 
 import collections
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array
 
@@ -25,7 +25,7 @@ from transfer_jax.analysis.sampling import Sampling
 from transfer_jax.core import mesh as meshes
 from transfer_jax.core.errors import AnalysisError
 
-__all__ = ["Apply", "Batches", "Compare", "Sampling", "make_compare", "means", "same"]
+__all__ = ["Apply", "Batches", "Compare", "Mean", "Sampling", "make_compare", "mean_of", "means", "same"]
 Apply = Callable[[Any, Array], Mapping[str, Array]]
 """(variables, images [b, h, w, c]) -> activations [b, h, w, c] or [b, c] by stage; traceable."""
 Batches = Iterable[tuple[Array, Array]]
@@ -41,9 +41,26 @@ def same(first: Iterable[str], second: Iterable[str]) -> list[Pair]:
     return [(name, name) for name in first if name in known]
 
 
-def means(found: Mapping[Pair, Iterable[CCA]]) -> dict[Pair, float]:
+class Mean(NamedTuple):
+    """A comparison's fields of `CCA`, means over its draws; ranks are the lowest, positions those of the first."""
+
+    mean: float
+    mean_trimmed: float
+    chance: float
+    n: int
+    rank_x: int
+    rank_y: int
+
+
+def mean_of(draws: Sequence[CCA]) -> Mean:
+    """One pair of stages in numbers: an exact comparison as it is, a sampled one by its means."""
+    mean, trimmed, chance = (statistics.fmean(getattr(draw, name) for draw in draws) for name in Mean._fields[:3])
+    return Mean(mean, trimmed, chance, draws[0].n, min(draw.rank_x for draw in draws), min(draw.rank_y for draw in draws))
+
+
+def means(found: Mapping[Pair, Sequence[CCA]]) -> dict[Pair, float]:
     """The mean of all coefficients that can differ from zero (`CCA.mean`), averaged over the repeats."""
-    return {pair: float(np.mean([one.mean for one in repeats])) for pair, repeats in found.items()}
+    return {pair: mean_of(draws).mean for pair, draws in found.items()}
 
 
 def make_compare(
@@ -92,6 +109,8 @@ def make_compare(
 
     def compare(a: Any, b: Any, batches: Batches) -> Found:
         state, order = None, []
+        if mesh is not None:  # wherever variables come from: for each other place the update would be compiled again
+            a, b = jax.device_put((a, b), meshes.replicated(mesh))
         in_flight: collections.deque[Array] = collections.deque()
         for images, counted in batches:
             if state is None:

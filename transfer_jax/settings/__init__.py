@@ -8,9 +8,9 @@ from transfer_jax.settings.checks import network
 from transfer_jax.settings.chest import chest
 from transfer_jax.settings.courses import frozen_upto, gradual, head_first, layerwise, phase
 from transfer_jax.settings.loading import arm, load, template
-from transfer_jax.settings.sections import Arm, Data, NetworkOptions, Phase, Recipe, Source, Study
+from transfer_jax.settings.sections import Arm, Data, NetworkOptions, Phase, Recipe, Similarity, Source, Study
 
 __all__ = [
-    "Arm", "Data", "NetworkOptions", "Phase", "Recipe", "Source", "Study",
+    "Arm", "Data", "NetworkOptions", "Phase", "Recipe", "Similarity", "Source", "Study",
     "arm", "chest", "frozen_upto", "gradual", "head_first", "layerwise", "load", "network", "phase", "template",
 ]  # fmt: skip

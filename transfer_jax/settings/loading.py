@@ -13,7 +13,7 @@ from transfer_jax import inits
 from transfer_jax.core import options
 from transfer_jax.core.errors import ConfigError
 from transfer_jax.settings.checks import check
-from transfer_jax.settings.sections import Arm, Data, Recipe, Source, Study
+from transfer_jax.settings.sections import Arm, Data, Recipe, Similarity, Source, Study
 
 # What only some kinds of a section read.
 _READ_BY: options.ReadBy = {
@@ -27,6 +27,7 @@ _READ_BY: options.ReadBy = {
             "weights": options.reads("path", optional=("network", "normalisation", "cast")),
         },
     ),
+    Similarity: options.Choice("kind", {"exact": options.reads(), "sampled": options.reads(optional=("positions", "channels", "repeats"))}),
     Arm: inits.CHOICE,
 }
 
@@ -63,11 +64,11 @@ def _template(cls: type) -> config_dict.ConfigDict:
     return config.lock()
 
 
-def load(config: config_dict.ConfigDict, overrides: Iterable[str] = ()) -> Study:
+def load(config: config_dict.ConfigDict | dict[str, Any], overrides: Iterable[str] = ()) -> Study:
     """The frozen, checked settings of a config.
 
     Args:
-      config: from a config file's `get_config`.
+      config: from a config file's `get_config`, or what a finished study's config.json holds.
       overrides: dotted names of the options that flags have set; each of them must be read.
 
     Raises:

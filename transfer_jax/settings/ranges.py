@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from transfer_jax.core.errors import ConfigError
-from transfer_jax.settings.sections import Arm, Data, NetworkOptions, Phase, Recipe, Study
+from transfer_jax.settings.sections import Arm, Data, NetworkOptions, Phase, Recipe, Similarity, Study
 
 
 class _Range(NamedTuple):
@@ -36,6 +36,7 @@ _RANGES: Mapping[type, Mapping[_Range, tuple[str, ...]]] = {
         _NOT_NEGATIVE: ("weight_decay", "warmup"),
         _SHARE: ("momentum", "b1", "b2"),
     },
+    Similarity: {_POSITIVE: ("images", "positions", "channels", "repeats"), _NOT_NEGATIVE: ("every",)},
     Phase: {_POSITIVE: ("steps", "learning_rate"), _NOT_NEGATIVE: ("weight_decay", "warmup")},
     # A rate of zero shows what an initialisation is worth without training.
     Arm: {_NOT_NEGATIVE: ("learning_rate", "weight_decay")},

@@ -221,6 +221,29 @@ class Arm:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Similarity:
+    """What is looked at inside the networks: canonical correlations of every stage, on validation images (see `analysis.layerwise`).
+
+    Attributes:
+      kind: "exact" (all positions and channels), or "sampled" (Juodelyte et al. 2023).
+      images: validation images that are looked at, evenly spread over all of them.
+      every: steps after which each member is compared with what it began from, onto TensorBoard; 0 for never.
+      at_end: compare members with what they began from and with one another, and their predictions, in the report.
+      positions: "sampled" only: of each stage in a repeat (default 10,000).
+      channels: "sampled" only: of each stage (default 64).
+      repeats: "sampled" only: samples that are averaged (default 5).
+    """
+
+    kind: str = "exact"
+    images: int = 256
+    every: int = 1000
+    at_end: bool = False
+    positions: int | None = None
+    channels: int | None = None
+    repeats: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Study:
     """A study: arms times repeats, on one data set, with one network.
 
@@ -236,6 +259,7 @@ class Study:
       seed: of everything.
       threshold_auc: steps-to-threshold counts to the first evaluation at or above this AUC.
       devices: how many devices to use (default: all).
+      similarity: what is looked at inside the networks.
     """
 
     name: str = "study"
@@ -249,6 +273,7 @@ class Study:
     seed: int = 0
     threshold_auc: float = 0.91
     devices: int | None = None
+    similarity: Similarity = Similarity()
 
     def members(self) -> int:
         """Networks trained on the target: arms times repeats."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -27,7 +26,7 @@ Validations = Sequence[tuple[tuple[str, ...], Iterable[DeviceBatch]]]
 
 
 class Assessment:
-    """A hook that evaluates all members and writes down what it finds; use as a context.
+    """A hook that evaluates all members and writes down what it finds.
 
     Attributes:
       history: one entry per member and evaluation: member, step, auc, loss, and the training's averages since the last one.
@@ -37,8 +36,7 @@ class Assessment:
 
     def __init__(
         self,
-        folder: Path,
-        names: Iterable[str],
+        boards: Mapping[str, Writer],
         validations: Validations,
         predict: Predict,
         task: Task,
@@ -46,22 +44,12 @@ class Assessment:
         progress: Progress,
         mesh: Mesh,
     ) -> None:
-        """Events of member `name` go to `folder/tensorboard/name`, written by the first process alone; `validations` says who is judged by what."""
+        """`boards` are the members' event files, none where another process writes them; `validations` says who is judged by what."""
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Any] = {}
         self.stopped: set[str] = set()
-        self._patience = patience
-        self._boards = {name: Writer(folder / "tensorboard" / name) for name in names} if jax.process_index() == 0 else {}
-        self._validations, self._predict, self._task, self._progress, self._mesh = validations, predict, task, progress, mesh
-
-    def __enter__(self) -> Assessment:
-        """Itself."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Closes the event files."""
-        for board in self._boards.values():
-            board.close()
+        self._boards, self._validations, self._predict, self._task = boards, validations, predict, task
+        self._patience, self._progress, self._mesh = patience, progress, mesh
 
     def introduce(self, name: str, facts: Mapping[str, Any], params: Any) -> None:
         """What a member is, before its first step: hyper-parameters and an overview of its parameters."""

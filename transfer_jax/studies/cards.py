@@ -34,6 +34,9 @@ def card(study: Study, opened: Opened, facts: Mapping[str, Any], evaluation: Map
     """
     chosen = {name: getattr(study.network_options, name) for name in ("widths", "momentum", "epsilon")}
     manifest = opened.manifest
+    recipe = {name: value for name, value in facts.items() if name not in _ELSEWHERE} | {"steps": evaluation["step"]}
+    if opened.task.kind == "binary":
+        recipe["threshold"] = opened.task.threshold
     return Card(
         network=network or study.network,
         layout=study.network_options.layout,
@@ -42,7 +45,7 @@ def card(study: Study, opened: Opened, facts: Mapping[str, Any], evaluation: Map
         normalisation_from="of the training",
         data=f"{manifest.name}: {opened.described()} of {manifest.height} x {manifest.width}",
         task=f"{opened.task.kind}: {', '.join(opened.task.labels)}",
-        recipe={name: value for name, value in facts.items() if name not in _ELSEWHERE} | {"steps": evaluation["step"]},
+        recipe=recipe,
         metrics={f"validation {name}": float(evaluation[name]) for name in ("auc", "loss")},
         licence=str(manifest.source.get("licence", "")),
     )

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
+from jaxtyping import Int
 from tqdm import tqdm
 
 from transfer_jax.core import mesh as meshes
@@ -45,7 +46,7 @@ class Feed:
         """
         self.mode = _agreed(opened, mesh, wanted) if opened.settings.mode == modes.AUTO else opened.settings.mode
         self._opened, self._mesh = opened, mesh
-        self._share = Share(jax.process_index(), jax.process_count())
+        self._share = _share()
         self._load: Load | None = None
         self._images: jax.Array | None = None
         if self.mode == "resident":
@@ -114,6 +115,22 @@ class Validation:
             self._kept = list(self._batches)
         for batch in self._kept or self._batches:
             yield self._prepare(batch, 0)
+
+
+def stored(opened: Opened, positions: Int[np.ndarray, " n"], mesh: Mesh, *, batch_size: int) -> Validation:
+    """Some images straight from their records, whatever the mode: for those that are looked at a few times."""
+    batches = pipeline.EvalBatches(opened.records, opened.judged, positions, batch_size=batch_size, share=_share())
+    finished = jax.jit(opened.images, out_shardings=meshes.batched(mesh))
+
+    def prepare(batch: Any, step: int) -> DeviceBatch:
+        given = meshes.put_batch(mesh, batch)
+        return finished(given["image"]), given["targets"], given["weights"]
+
+    return Validation(batches, prepare, keep=len(positions) * opened.manifest.image_bytes <= _KEEP_BYTES)
+
+
+def _share() -> Share:
+    return Share(jax.process_index(), jax.process_count())
 
 
 def _agreed(opened: Opened, mesh: Mesh, wanted: int) -> str:

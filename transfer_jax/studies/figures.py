@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping
 
 import matplotlib
@@ -19,10 +20,11 @@ from transfer_jax.studies.results import History, Summary
 
 LOWEST_AUC = 0.45
 # Okabe and Ito's palette: told apart by people who see colours differently.
-_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#F0E442")
+COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#F0E442")
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file; it is closed."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130)
     plt.close(figure)
@@ -33,7 +35,7 @@ def convergence(study: Study, history: History) -> bytes:
     """Validation AUC over steps: a thin line a repeat, a thick one for their mean, the threshold dashed."""
     figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for i, arm in enumerate(study.arms):
-        colour = _COLOURS[i % len(_COLOURS)]
+        colour = COLOURS[i % len(COLOURS)]
         curves: list[list[tuple[int, float]]] = []
         for repeat in range(study.repeats):
             curves.append([(e["step"], e["auc"]) for e in history if e["member"] == arm.member(repeat)])
@@ -48,7 +50,7 @@ def convergence(study: Study, history: History) -> bytes:
     axes.set_ylim(bottom=max(axes.get_ylim()[0], LOWEST_AUC))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
-    return _png(figure)
+    return png(figure)
 
 
 def final_auc(summaries: list[Summary], rows: list[dict]) -> bytes:
@@ -56,13 +58,13 @@ def final_auc(summaries: list[Summary], rows: list[dict]) -> bytes:
     figure, axes = plt.subplots(figsize=(8, 0.5 * len(summaries) + 1.1), layout="constrained")
     for i, summary in enumerate(summaries):
         values = [row["final_auc"] for row in rows if row["arm"] == summary.arm]
-        axes.plot(values, [i] * len(values), "o", color=_COLOURS[i % len(_COLOURS)], alpha=0.7)
-        axes.plot([summary.final.mean] * 2, [i - 0.3, i + 0.3], color=_COLOURS[i % len(_COLOURS)], linewidth=2)
+        axes.plot(values, [i] * len(values), "o", color=COLOURS[i % len(COLOURS)], alpha=0.7)
+        axes.plot([summary.final.mean] * 2, [i - 0.3, i + 0.3], color=COLOURS[i % len(COLOURS)], linewidth=2)
     axes.set_yticks(range(len(summaries)), [s.arm for s in summaries])
     axes.invert_yaxis()
     axes.set_xlabel("final validation AUC (dots: repeats, bar: mean)")
     axes.spines[["top", "right"]].set_visible(False)
-    return _png(figure)
+    return png(figure)
 
 
 def steps_to_threshold(summaries: list[Summary], rows: list[dict], threshold: float) -> bytes:
@@ -70,26 +72,34 @@ def steps_to_threshold(summaries: list[Summary], rows: list[dict], threshold: fl
     figure, axes = plt.subplots(figsize=(8, 0.5 * len(summaries) + 1.1), layout="constrained")
     for i, summary in enumerate(summaries):
         values = [row["steps_to_threshold"] for row in rows if row["arm"] == summary.arm and row["steps_to_threshold"] is not None]
-        axes.plot(values, [i] * len(values), "o", color=_COLOURS[i % len(_COLOURS)], alpha=0.5)
-        axes.plot([summary.steps.mean] * 2, [i - 0.3, i + 0.3], color=_COLOURS[i % len(_COLOURS)], linewidth=2)
+        axes.plot(values, [i] * len(values), "o", color=COLOURS[i % len(COLOURS)], alpha=0.5)
+        axes.plot([summary.steps.mean] * 2, [i - 0.3, i + 0.3], color=COLOURS[i % len(COLOURS)], linewidth=2)
     axes.set_yticks(range(len(summaries)), [f"{s.arm} ({s.reached} of {s.repeats})" for s in summaries])
     axes.invert_yaxis()
     axes.set_xlim(left=0)
     axes.set_xlabel(f"first evaluation with AUC >= {threshold:g}, training step (dots: repeats, bar: mean)")
     axes.spines[["top", "right"]].set_visible(False)
-    return _png(figure)
+    return png(figure)
 
 
 def first_layer(before: Mapping[str, Float[np.ndarray, "k k c d"]], after: Mapping[str, Float[np.ndarray, "k k c d"]]) -> bytes:
-    """First-layer filters of every arm before and after training; the two pictures of an arm share one scale."""
-    figure, axes = plt.subplots(len(before), 2, figsize=(8, 1.9 * len(before)), layout="constrained", squeeze=False)
-    for row, (arm, kernel) in enumerate(before.items()):
-        scale = float(max(np.abs(kernel).max(), np.abs(after[arm]).max()))
-        for column, (when, values) in enumerate((("before", kernel), ("after", after[arm]))):
-            axes[row, column].imshow(filters.grid(values, scale), interpolation="nearest")
-            axes[row, column].set_title(f"{arm}, {when} (±{scale:.2f})", fontsize=9)
-            axes[row, column].set_axis_off()
-    return _png(figure)
+    """First-layer filters of every arm before (where that is known) and after training; the two pictures of an arm share one scale."""
+    pictures: list[tuple[str, np.ndarray, float] | None] = []
+    for arm, kernel in after.items():
+        scale = float(max(np.abs(values).max() for values in (kernel, before.get(arm, kernel))))
+        if arm in before:
+            pictures += [(f"{arm}, before", before[arm], scale), (f"{arm}, after", kernel, scale)]
+        else:
+            pictures += [(arm, kernel, scale), None] if before else [(arm, kernel, scale)]
+    rows = math.ceil(len(pictures) / 2)
+    figure, axes = plt.subplots(rows, 2, figsize=(8, 1.9 * rows), layout="constrained", squeeze=False)
+    for axis, picture in zip(axes.flat, [*pictures, None], strict=False):
+        axis.set_axis_off()
+        if picture is not None:
+            title, values, scale = picture
+            axis.imshow(filters.grid(values, scale), interpolation="nearest")
+            axis.set_title(f"{title} (±{scale:.2f})", fontsize=9)
+    return png(figure)
 
 
 def kernels(pictures: Mapping[str, Float[np.ndarray, "kh kw c d"]]) -> bytes:
@@ -103,4 +113,4 @@ def kernels(pictures: Mapping[str, Float[np.ndarray, "kh kw c d"]]) -> bytes:
         axes[row, 0].imshow(grid, interpolation="nearest")
         axes[row, 0].set_title(f"{title} (±{np.abs(kernel).max():.2f})", fontsize=9)
         axes[row, 0].set_axis_off()
-    return _png(figure)
+    return png(figure)

@@ -9,7 +9,7 @@ from transfer_jax import inits, models, settings
 from transfer_jax.core import rng
 from transfer_jax.settings import Arm, Study
 from transfer_jax.studies import datasets, programs, sources
-from transfer_jax.studies.session import Plan
+from transfer_jax.studies.plan import Plan
 
 
 def check(study: Study, source: Any) -> None:
@@ -50,8 +50,7 @@ def plans(study: Study, opened: datasets.Opened, source: Any) -> list[Plan]:
     made = []
     facts = sources.facts(study.network, opened, study.recipe)
     for repeat in range(study.repeats):
-        key = jax.random.fold_in(jax.random.key(study.seed), repeat)
-        drawn = sources.initial(study, opened, rng.stream(key, "init"))
+        key, drawn = _drawn(study, opened, repeat)
         for arm in study.arms:
             course = programs.course(study.recipe, arm)
             own = {"repeat": repeat, "learning_rate": course.learning_rate, "weight_decay": course.weight_decay}
@@ -59,10 +58,25 @@ def plans(study: Study, opened: datasets.Opened, source: Any) -> list[Plan]:
                 Plan(
                     name=arm.member(repeat),
                     repeat=repeat,
-                    variables=_initialiser(arm)(rng.stream(key, "initialiser"), drawn, source),
+                    variables=_begun(arm, key, drawn, source),
                     key=rng.stream(key, "train"),
                     course=course,
                     facts=facts | {"arm": arm.name, "init": arm.init, **arm.options()} | own,
                 )
             )
     return made
+
+
+def first_variables(study: Study, opened: datasets.Opened, arm: Arm, repeat: int, source: Any) -> Any:
+    """Where an arm's member of a repeat begins, as in `plans`."""
+    return _begun(arm, *_drawn(study, opened, repeat), source)
+
+
+def _drawn(study: Study, opened: datasets.Opened, repeat: int) -> tuple[jax.Array, Any]:
+    """A repeat's key, and the variables that all its arms have before their initialisers."""
+    key = jax.random.fold_in(jax.random.key(study.seed), repeat)
+    return key, sources.initial(study, opened, rng.stream(key, "init"))
+
+
+def _begun(arm: Arm, key: jax.Array, drawn: Any, source: Any) -> Any:
+    return _initialiser(arm)(rng.stream(key, "initialiser"), drawn, source)

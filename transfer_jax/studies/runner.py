@@ -13,6 +13,8 @@ from transfer_jax.core import mesh as meshes
 from transfer_jax.settings import Study
 from transfer_jax.studies import assessment, cards, datasets, grid, results, session, sources, tables, workdir, writeup
 from transfer_jax.studies.datasets import Opened
+from transfer_jax.studies.inside import inspection
+from transfer_jax.studies.inside.probe import Probe
 from transfer_jax.studies.sources import Pretrained
 
 
@@ -40,14 +42,16 @@ def run(study: Study, folder: str | Path) -> Done:
     source = found or sources.obtain(study, folder, mesh, source_opened)
     plans = grid.plans(study, opened, source.variables)
     network = functools.partial(settings.network, study, opened.task.num_outputs)
-    outcome = session.train("study", folder, network, opened, study.recipe, plans, seed=study.seed, mesh=mesh)
+    probe = Probe(opened, network(), plans[0].variables, study.similarity, mesh)
+    outcome = session.train("study", folder, network, opened, study.recipe, plans, seed=study.seed, mesh=mesh, probe=probe)
+    inside = inspection.inspect(study, opened, network(), probe, plans, outcome.variables, mesh) if study.similarity.at_end else None
     if jax.process_index() == 0:
         for plan in plans:
             for place, variables, entry in cards.places(folder, outcome, plan.name):
                 weights.save(place, variables, cards.card(study, opened, plan.facts, entry))
         before = {plan.name: assessment.first_filters(plan.variables) for plan in plans}
         after = {name: assessment.first_filters(variables) for name, variables in outcome.variables.items()}
-        writeup.write(study, folder, opened, outcome.history, source, (before, after), time.monotonic() - start)
+        writeup.write(study, folder, opened, outcome.history, source, (before, after), inside, time.monotonic() - start)
     rows = results.summaries(study, results.rows(study, outcome.history))
     table = tables.plain(tables.HEADER, [tables.cells(row) for row in rows], study.threshold_auc)
     return Done(folder / "report.html", folder, table)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 
 from transfer_jax.core.errors import Interrupted
@@ -18,34 +18,17 @@ from transfer_jax.studies import programs
 from transfer_jax.studies.assessment import Assessment
 from transfer_jax.studies.datasets import Opened
 from transfer_jax.studies.feed import Feed
-from transfer_jax.studies.programs import Course, Network
-from transfer_jax.train import loop, objective, phases, state, step
-from transfer_jax.train.checkpoint import Checkpoints
+from transfer_jax.studies.inside.drift import Drift
+from transfer_jax.studies.inside.probe import Probe
+from transfer_jax.studies.plan import Plan
+from transfer_jax.studies.programs import Network
+from transfer_jax.train import early_stop, loop, objective, state, step
+from transfer_jax.train.checkpoint import Checkpoints, Restored
 from transfer_jax.train.interrupt import StopRequest
 from transfer_jax.train.progress import Progress
+from transfer_jax.train.tensorboard import Writer
 
 _EVAL_BATCH = 128
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """One member before its training.
-
-    Attributes:
-      name: of the member.
-      repeat: members of one repeat see the same batches.
-      variables: where it begins.
-      key: its own randomness.
-      course: how it is trained.
-      facts: what it is, for TensorBoard's table.
-    """
-
-    name: str
-    repeat: int
-    variables: Any
-    key: jax.Array
-    course: Course
-    facts: Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +46,18 @@ class Outcome:
     history: list[dict[str, Any]]
 
 
-def train(label: str, folder: Path, network: Network, opened: Opened, recipe: Recipe, plans: list[Plan], *, seed: int, mesh: Mesh) -> Outcome:
+def train(
+    label: str,
+    folder: Path,
+    network: Network,
+    opened: Opened,
+    recipe: Recipe,
+    plans: list[Plan],
+    *,
+    seed: int,
+    mesh: Mesh,
+    probe: Probe | None = None,
+) -> Outcome:
     """Trains all members, or goes on where an earlier run in `folder` stopped.
 
     Args:
@@ -75,29 +69,28 @@ def train(label: str, folder: Path, network: Network, opened: Opened, recipe: Re
       plans: the members.
       seed: of data order and augmentation.
       mesh: the devices.
+      probe: looks inside members while they train.
 
     Raises:
       Interrupted: the user asked to stop; everything is saved.
       CheckpointError: there are checkpoints and none can be read.
     """
     goal = objective.classify(opened.task.kind, opened.task.widths)
-    names = {plan.name: plan for plan in plans}
-    courses = {name: plan.course for name, plan in names.items()}
-    todo = programs.make(recipe, courses, network, plans[0].variables["params"], goal, mesh)
-    members = phases.first_members(
-        {name: plan.variables for name, plan in names.items()}, {name: plan.key for name, plan in names.items()}, todo, TrainMetrics, mesh
-    )
-    by_repeat = {repeat: tuple(p.name for p in plans if p.repeat == repeat) for repeat in sorted({p.repeat for p in plans})}
-    feed = Feed(opened, mesh, wanted=recipe.steps * recipe.batch_size * len(by_repeat))
-    groups = feed.groups(by_repeat, batch_size=recipe.batch_size, seed=seed)
+    todo = programs.make(recipe, {plan.name: plan.course for plan in plans}, network, plans[0].variables["params"], goal, mesh)
+    members = {plan.name: todo[plan.name].begin(plan.variables, plan.key, TrainMetrics) for plan in plans}
     with contextlib.ExitStack() as stack:
         checkpoints = stack.enter_context(Checkpoints(folder / "checkpoints"))
         restored = checkpoints.restore(lambda done: {name: todo[name].like(member, done) for name, member in members.items()})
+        if restored is not None and _finished(recipe, restored):
+            return Outcome(loop.variables(restored.members), jax.tree.map(np.asarray, restored.best), restored.extra["history"])
+        by_repeat = {repeat: tuple(p.name for p in plans if p.repeat == repeat) for repeat in sorted({p.repeat for p in plans})}
+        feed = Feed(opened, mesh, wanted=recipe.steps * recipe.batch_size * len(by_repeat))
+        groups = feed.groups(by_repeat, batch_size=recipe.batch_size, seed=seed)
+        validations = feed.validations(by_repeat, batch_size=_EVAL_BATCH * mesh.size)
+        boards = {name: stack.enter_context(Writer(folder / "tensorboard" / name)) for name in members} if jax.process_index() == 0 else {}
         first = restored.step if restored is not None else 0
         progress = stack.enter_context(Progress(label, first, recipe.steps, recipe.batch_size * len(plans)))
-        validations = feed.validations(by_repeat, batch_size=_EVAL_BATCH * mesh.size)
-        predict = step.make_predict(network(()), goal, mesh)
-        assess = stack.enter_context(Assessment(folder, members, validations, predict, opened.task, recipe.patience, progress, mesh))
+        assess = Assessment(boards, validations, step.make_predict(network(()), goal, mesh), opened.task, recipe.patience, progress, mesh)
         if restored is None:
             for plan in plans:
                 assess.introduce(plan.name, plan.facts, plan.variables["params"])
@@ -117,6 +110,8 @@ def train(label: str, folder: Path, network: Network, opened: Opened, recipe: Re
             loop.every(recipe.checkpoint_every, save, last=recipe.steps),
             lambda done, members: progress.update(done),
         ]
+        if probe is not None and probe.every:
+            hooks.insert(0, loop.every(probe.every, Drift(probe, plans, boards, lambda: assess.stopped)))
         stop = stack.enter_context(StopRequest())
         try:
             done = loop.run(members, groups, todo, first=first, last=recipe.steps, hooks=hooks, stop=stop, stopped=lambda: assess.stopped)
@@ -125,3 +120,8 @@ def train(label: str, folder: Path, network: Network, opened: Opened, recipe: Re
             raise
         save(done, members)
     return Outcome(loop.variables(members), assess.best, assess.history)
+
+
+def _finished(recipe: Recipe, restored: Restored) -> bool:
+    """Whether nothing is left to be trained: all steps are done, or every member has stopped early."""
+    return restored.step == recipe.steps or early_stop.stopped(restored.extra["history"], recipe.patience) >= set(restored.members)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from transfer_jax.core import rng
 from transfer_jax.core.errors import CheckpointError
 from transfer_jax.settings import Recipe, Study
 from transfer_jax.studies import cards, datasets, programs, session
+from transfer_jax.studies.plan import Plan
 from transfer_jax.studies.results import History
 from transfer_jax.train import early_stop
 from transfer_jax.weights import Card
@@ -98,7 +100,7 @@ def obtain(study: Study, workdir: Path, mesh: Mesh, opened: datasets.Opened | No
     recipe, name = study.source.recipe, pretrained_network(study)
     opened = opened or datasets.open_data(study.source.data, own_needs(study), workdir, study.seed)
     key = rng.stream(jax.random.key(study.seed), NAME)
-    plan = session.Plan(
+    plan = Plan(
         name=NAME,
         repeat=0,
         variables=initial(study, opened, rng.stream(key, "init"), name),
@@ -118,9 +120,14 @@ def obtain(study: Study, workdir: Path, mesh: Mesh, opened: datasets.Opened | No
 
 def initial(study: Study, opened: datasets.Opened, key: jax.Array, network: str | None = None) -> Any:
     """Freshly drawn variables of the network (the study's, or another) with a head for the task."""
-    module = settings.network(study, opened.task.num_outputs, name=network)
-    images = jax.ShapeDtypeStruct((1, opened.manifest.height, opened.manifest.width, opened.channels), "float32")
-    return jax.jit(lambda k: module.init(k, jax.numpy.zeros(images.shape, images.dtype), train=False))(key)
+    return _drawing(study, opened.task.num_outputs, (1, opened.manifest.height, opened.manifest.width, opened.channels), network)(key)
+
+
+@functools.lru_cache(maxsize=4)
+def _drawing(study: Study, outputs: int, images: tuple[int, ...], network: str | None) -> Callable[[jax.Array], Any]:
+    """Compiled once for all repeats: that takes seconds."""
+    module = settings.network(study, outputs, name=network)
+    return jax.jit(lambda key: module.init(key, jax.numpy.zeros(images), train=False))
 
 
 def facts(network: str, opened: datasets.Opened, recipe: Recipe) -> dict[str, Any]:

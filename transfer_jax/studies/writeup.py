@@ -8,12 +8,24 @@ from transfer_jax.core import files, platform
 from transfer_jax.settings import NetworkOptions, Recipe, Study
 from transfer_jax.studies import comparison, figures, report, results, tables
 from transfer_jax.studies.datasets import Opened
+from transfer_jax.studies.inside import inspection, representations
+from transfer_jax.studies.inside import sections as looks
+from transfer_jax.studies.inside.inspection import Inside
 from transfer_jax.studies.results import History
 from transfer_jax.studies.sources import Pretrained
 
 
-def write(study: Study, folder: Path, opened: Opened, history: History, source: Pretrained, kernels: tuple[dict, dict], seconds: float) -> None:
-    """Writes results.csv, history.csv and report.html.
+def write(
+    study: Study,
+    folder: Path,
+    opened: Opened,
+    history: History,
+    source: Pretrained,
+    kernels: tuple[dict, dict],
+    inside: Inside | None,
+    seconds: float,
+) -> None:
+    """Writes results.csv, history.csv and report.html; similarity.csv and agreement.csv where it was looked `inside`.
 
     Args:
       study: that is finished.
@@ -22,6 +34,7 @@ def write(study: Study, folder: Path, opened: Opened, history: History, source: 
       history: evaluations of all members.
       source: what arms began from.
       kernels: member -> first-layer kernel, before and after training.
+      inside: what similarity was found.
       seconds: that this run of the program took.
     """
     rows = results.rows(study, history)
@@ -43,12 +56,16 @@ def write(study: Study, folder: Path, opened: Opened, history: History, source: 
             picture=figures.steps_to_threshold(summaries, rows, study.threshold_auc),
         ),
         report.Section("Final AUC", "Members of one repeat saw the same batches in the same order.", picture=figures.final_auc(summaries, rows)),
+        *(looks.sections(study, inside, rows) if inside is not None else []),
         report.Section(
             "First-layer filters", "Repeat 0. Grey is zero; the two pictures of an arm share one scale.", picture=figures.first_layer(before, after)
         ),
     ]
     files.write(folder / "results.csv", results.to_csv(rows))
     files.write(folder / "history.csv", results.to_csv(history))
+    if inside is not None:
+        files.write(folder / "similarity.csv", results.to_csv(representations.to_rows(inside.likenesses)))
+        files.write(folder / "agreement.csv", results.to_csv(inspection.to_rows(inside.agreements)))
     lead = f"{study.network} on {opened.manifest.name}: {len(study.arms)} initialisations, {study.repeats} repeats each."
     files.write(folder / "report.html", report.page(study.name, lead, _facts(study, opened, source, seconds), sections))
 

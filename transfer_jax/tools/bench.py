@@ -1,4 +1,4 @@
-"""`python -m transfer_jax.tools.bench step|networks|input|augment|cca`: how fast, beside what else, on this machine.
+"""`python -m transfer_jax.tools.bench step|networks|input|augment|cca|drift`: how fast, beside what else, on this machine.
 
 `step` times one CBR training step (float32, Adam) of this package and of PyTorch. Every contestant runs in a process of its
 own, as its user would run it, round by round in turn, so that a noisy machine is noisy for all of them. Needs the extra `peers`.
@@ -6,6 +6,7 @@ own, as its user would run it, round by round in turn, so that a noisy machine i
 `input` gives the images a second of every mode of reading, beside the bare decoder and, where TensorFlow is installed, tf.data.
 `cca` times canonical correlations beside google/svcca's algorithm in NumPy, and beside the least that they could take: of one pair of activations,
 and of all pairs of stages of two networks; and it tells the peak memory of few and of many positions.
+`drift` gives the share of the training time that the live comparison of a network with its first weights takes.
 `augment` gives those of every preset of augmentation, and what share of a network's training step it takes.
 """
 
@@ -19,6 +20,7 @@ from pathlib import Path
 from transfer_jax.core import platform
 from transfer_jax.core.errors import UserError
 from transfer_jax.data.images import ENCODINGS
+from transfer_jax.settings import Similarity
 from transfer_jax.tools import command, peers
 
 _OURS = "transfer_jax"
@@ -59,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     changing.add_argument("--batch", type=int, default=32, help="images in a batch (default: %(default)s)")
     changing.add_argument("--size", type=int, default=224, help="pixels of both sides (default: %(default)s)")
     changing.add_argument("--repeats", type=int, default=20, help="batches measured (default: %(default)s)")
+    drifting = actions.add_parser("drift", help="what the live comparison with the first weights costs beside training")
+    drifting.add_argument("--networks", default="cbr_tiny:48,resnet50:224", help="name:pixels, separated by commas (default: %(default)s)")
+    drifting.add_argument("--batch", type=int, default=32, help="images in a training batch (default: %(default)s)")
+    drifting.add_argument("--images", type=int, default=Similarity().images, help="that are looked at (default: %(default)s)")
+    drifting.add_argument("--every", type=int, default=Similarity().every, help="steps between two comparisons (default: %(default)s)")
+    drifting.add_argument("--repeats", type=int, default=3, help="runs measured (default: %(default)s)")
     correlating = actions.add_parser("cca", help="canonical correlations beside NumPy's")
     correlating.add_argument("--sizes", default="", help="as 10000x64,12544x256: positions x channels (default: four, up to 100,000 x 2,048)")
     correlating.add_argument("--stages", default="resnet50", choices=("resnet50", "none"), help="whose pairs of stages (default: %(default)s)")
@@ -164,6 +172,25 @@ def _cca(args: argparse.Namespace) -> None:
         print(f"\n{stage_bench.table(args.stages, stage_bench.STAGES[args.stages], args.images, repeats=args.repeats)}")
 
 
+def _drift(args: argparse.Namespace) -> None:
+    from transfer_jax.tools import drift_bench
+
+    platform.keep_large_buffers()
+    for name in ("batch", "images", "every", "repeats"):
+        if getattr(args, name) < 1:
+            raise UserError(f"--{name}={getattr(args, name)} must be at least 1")
+    print(f"batch {args.batch}, {args.images} images looked at every {args.every} steps, medians of {args.repeats}; {platform.describe()}")
+    for network, _, size in (each.partition(":") for each in args.networks.split(",")):
+        if not size.isdigit():
+            raise UserError(f"--networks={args.networks} must look like cbr_tiny:48,resnet50:224")
+        cost = drift_bench.measure(network, batch=args.batch, size=int(size), images=args.images, repeats=args.repeats)
+        share = cost.share(args.every)
+        print(
+            f"{network:16} {int(size):4} px: comparison {cost.comparison:7.3f} s, training step {cost.step:7.4f} s: {share:.2%} of the time",
+            flush=True,
+        )
+
+
 def _augment(args: argparse.Namespace) -> None:
     from transfer_jax import models
     from transfer_jax.data import augment
@@ -180,14 +207,9 @@ def _augment(args: argparse.Namespace) -> None:
 def main() -> None:
     """Runs the benchmark that the arguments describe."""
     args = _parser().parse_args()
-    if args.action == "networks":
-        _networks(args)
-    elif args.action == "input":
-        _input(args)
-    elif args.action == "cca":
-        _cca(args)
-    elif args.action == "augment":
-        _augment(args)
+    others = {"networks": _networks, "input": _input, "cca": _cca, "augment": _augment, "drift": _drift}
+    if args.action in others:
+        others[args.action](args)
     elif args.contestant:
         print(json.dumps(_contestant(args)))
     else:

@@ -26,19 +26,29 @@ def evaluate(members: Mapping[str, Any], batches: Iterable[DeviceBatch], predict
     Returns:
       name -> {"auc": mean over labels that have both classes, "loss": mean, "auc/<i>": of label i where there are several}.
     """
+    reports = {}
+    for name, found in judged(members, batches, predict).items():
+        targets, mask = found.targets, found.mask
+        if kind == "multiclass":
+            targets, mask = ranking.one_against_rest(targets, classes), jnp.broadcast_to(mask, found.scores.shape)
+        reports[name] = (ranking.count_pairs(found.scores, targets, mask), found.loss / jnp.maximum(found.count, 1))
+    # Fetched only now: until here nothing waits for the device.
+    return {name: _report(ranking.auc(counts), float(loss)) for name, (counts, loss) in reports.items()}
+
+
+def judged(members: Mapping[str, Any], batches: Iterable[DeviceBatch], predict: Predict) -> dict[str, Prediction]:
+    """What every member (name -> variables) says of all images, in one pass over them; arguments as `evaluate`."""
     seen: dict[str, list[Prediction]] = {name: [] for name in members}
     for batch in batches:
         for name, variables in members.items():
             seen[name].append(predict(variables, *batch))
-    reports = {}
-    for name, predictions in seen.items():
-        scores, targets, mask = (jnp.concatenate([getattr(p, field) for p in predictions]) for field in ("scores", "targets", "mask"))
-        if kind == "multiclass":
-            targets, mask = ranking.one_against_rest(targets, classes), jnp.broadcast_to(mask, scores.shape)
-        loss, count = sum(p.loss for p in predictions), sum(p.count for p in predictions)
-        reports[name] = (ranking.count_pairs(scores, targets, mask), loss / jnp.maximum(count, 1))
-    # Fetched only now: until here nothing waits for the device.
-    return {name: _report(ranking.auc(counts), float(loss)) for name, (counts, loss) in reports.items()}
+
+    def whole(parts: list[Prediction]) -> Prediction:
+        joined = {field: jnp.concatenate([getattr(part, field) for part in parts]) for field in ("scores", "targets", "mask")}
+        sums = {field: jnp.stack([getattr(part, field) for part in parts]).sum() for field in ("loss", "count")}
+        return Prediction(**joined, **sums)
+
+    return {name: whole(parts) for name, parts in seen.items()}
 
 
 def _report(auc: np.ndarray, loss: float) -> dict[str, float]:

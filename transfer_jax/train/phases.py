@@ -44,6 +44,11 @@ class Program:
         """Phases in order; the first begins at step 0."""
         self.phases, self._mesh = tuple(phases), mesh
 
+    def begin(self, variables: Any, key: jax.Array, metrics: Any) -> Member:
+        """The member at step 0, from its variables and its own randomness; `metrics` is a clu collection's class."""
+        first = self.phases[0]
+        return state.create(variables, key, first.hyper, first.optimizer, metrics, self._mesh, first.factors)
+
     def at(self, done: int) -> Phase:
         """The phase after `done` steps."""
         return [phase for phase in self.phases if phase.first <= done][-1]
@@ -67,14 +72,3 @@ class Program:
         # The state of a phase is made by its first step: after `done` steps it is that of the step before.
         phase = self.at(max(done - 1, 0))
         return member if phase is self.phases[0] else self.enter(member, phase)
-
-
-def first_members(
-    variables: Mapping[str, Any], keys: Mapping[str, Any], programs: Mapping[str, Program], metrics: Any, mesh: Mesh
-) -> dict[str, Member]:
-    """Every member at step 0: name -> variables, name -> key and name -> program, of the same names."""
-    made = {}
-    for name, program in programs.items():
-        begin = program.phases[0]
-        made[name] = state.create(variables[name], keys[name], begin.hyper, begin.optimizer, metrics, mesh, begin.factors)
-    return made

@@ -24,7 +24,7 @@ from tensorboard.util import tensor_util
 
 
 class Writer:
-    """Writes one run's events; what is written is readable at once."""
+    """Writes one run's events; what is written is readable at once. Use as a context."""
 
     def __init__(self, folder: str | Path) -> None:
         """Makes the folder and an event file in it."""
@@ -34,6 +34,14 @@ class Writer:
         name = f"events.out.tfevents.{time.time_ns() // 10**6:014d}.{socket.gethostname()}.{os.getpid()}"
         self._records = RecordWriter(open(folder / name, "xb"))
         self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
+
+    def __enter__(self) -> Writer:
+        """Itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Closes the file."""
+        self._records.close()
 
     def _write(self, event: Event) -> None:
         self._records.write(event.SerializeToString())
@@ -61,7 +69,3 @@ class Writer:
     def hyper_parameters(self, values: Mapping[str, str | float | int | bool]) -> None:
         """What this run is, for TensorBoard's table of hyper-parameters."""
         self._write(Event(wall_time=time.time(), summary=hparams.hparams_pb(dict(values))))
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._records.close()

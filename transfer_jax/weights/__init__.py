@@ -3,6 +3,6 @@
 from transfer_jax.weights.card import Card
 from transfer_jax.weights.exporting import export
 from transfer_jax.weights.orbax import save
-from transfer_jax.weights.reading import Loaded, load, read
+from transfer_jax.weights.reading import Loaded, load, read, stated_network
 
-__all__ = ["Card", "Loaded", "export", "load", "read", "save"]
+__all__ = ["Card", "Loaded", "export", "load", "read", "save", "stated_network"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,7 +67,7 @@ def read(
         raise ConfigError(f"unknown layout {layout!r} of weights: {nearest(layout, LAYOUTS)}")
     models.stage_names(name)
     chosen = None if normalisation is None else named(normalisation)
-    local = hub.fetch(str(path)) if str(path).startswith(hub.PREFIX) else Path(path)
+    local = _local(path)
     if layout == "orbax" or (local / orbax.VARIABLES).is_dir():
         if layout not in ("auto", "orbax"):
             raise CheckpointError(f"{path} is an Orbax folder: read it with layout='orbax' or 'auto', not {layout!r}")
@@ -90,7 +91,7 @@ def _orbax(folder: Path, name: str, options: dict[str, Any]) -> Loaded:
 
 
 def _file(path: str | Path, local: Path, name: str, layout: str, num_outputs: Any, head: bool, cast: bool, options: dict[str, Any]) -> Loaded:
-    file = local / exporting.WEIGHTS if (local / exporting.WEIGHTS).is_file() else local
+    file = _weight_file(local)
     raw = formats.read(file)
     scheme = fit.scheme_of(raw.tensors, path)
     asked = {"auto": scheme, "timm": "torchvision"}.get(layout, layout)
@@ -98,7 +99,7 @@ def _file(path: str | Path, local: Path, name: str, layout: str, num_outputs: An
         raise CheckpointError(f"{path} has {scheme}'s names, not {asked}'s: read it with layout={scheme!r} or 'auto'")
     if scheme not in models.layouts(name):
         raise CheckpointError(f"{path} has {scheme}'s names, but {name} has no layout {scheme!r}")
-    card = _card(file, raw.metadata, name, scheme, options)
+    card = _card(file, raw.metadata) or _assumed(file, name, scheme, options)
     if card.network == name:
         options = {**card.options, **options}
     tensors = fit.canonical(raw.tensors, scheme, name)
@@ -110,23 +111,57 @@ def _file(path: str | Path, local: Path, name: str, layout: str, num_outputs: An
     return Loaded(variables, card)
 
 
-def _card(file: Path, metadata: dict[str, str], name: str, scheme: str, options: dict[str, Any]) -> Card:
-    """What the file says of itself, what a config beside it says (timm's or ours), or what its library does."""
-    assumed = cards.assumed(name, naming.family(name), scheme, options)
+def stated_network(path: str | Path) -> str | None:
+    """The network that the card of weights names; None for weights without a card, as other programs write them.
+
+    Raises:
+      CheckpointError: there are no weights, or they or the card are damaged.
+    """
+    local = _local(path)
+    if (local / orbax.VARIABLES).is_dir():
+        card = orbax.card(local)
+    else:
+        file = _weight_file(local)
+        card = _card(file, formats.read(file).metadata)
+    return None if card is None else card.network
+
+
+def _local(path: str | Path) -> Path:
+    return hub.fetch(str(path)) if str(path).startswith(hub.PREFIX) else Path(path)
+
+
+def _weight_file(local: Path) -> Path:
+    return local / exporting.WEIGHTS if (local / exporting.WEIGHTS).is_file() else local
+
+
+def _beside(file: Path) -> Iterator[tuple[Path, Any]]:
+    """The configs beside a file (timm's or ours), with what they hold."""
+    for path in (file.with_suffix(".json"), file.with_name("config.json")):
+        if path.is_file():
+            yield path, _json(path.read_text(errors="replace"), path)
+
+
+def _card(file: Path, metadata: dict[str, str]) -> Card | None:
+    """The card that is in a file, or in a config beside it; None where there is none."""
     if "transfer_jax" in metadata:
         return Card.from_json(_json(metadata["transfer_jax"], file), str(file))
-    for beside in (file.with_suffix(".json"), file.with_name("config.json")):
-        if beside.is_file():
-            value = _json(beside.read_text(errors="replace"), beside)
-            if isinstance(value, dict) and "transfer_jax" in value:
-                return Card.from_json(value["transfer_jax"], str(beside))
-            config = value.get("pretrained_cfg", value) if isinstance(value, dict) else {}
-            if isinstance(config, dict) and {"mean", "std"} <= config.keys():
-                try:
-                    stated = Normalisation.from_json({"name": "custom", "mean": config["mean"], "std": config["std"]})
-                except (ValueError, TypeError) as error:
-                    raise CheckpointError(f"{beside} has a normalisation that cannot be used: {error}") from error
-                return dataclasses.replace(assumed, normalisation=stated, normalisation_from=f"stated in {beside.name}")
+    for beside, value in _beside(file):
+        if isinstance(value, dict) and "transfer_jax" in value:
+            return Card.from_json(value["transfer_jax"], str(beside))
+    return None
+
+
+def _assumed(file: Path, name: str, scheme: str, options: dict[str, Any]) -> Card:
+    """The card of a file without one: with the normalisation that a config of timm beside it states, or that its library has."""
+    assumed = cards.assumed(name, naming.family(name), scheme, options)
+    for beside, value in _beside(file):
+        config = value.get("pretrained_cfg", value) if isinstance(value, dict) else {}
+        if isinstance(config, dict) and {"mean", "std"} <= config.keys():
+            try:
+                stated = Normalisation.from_json({"name": "custom", "mean": config["mean"], "std": config["std"]})
+            except (ValueError, TypeError) as error:
+                raise CheckpointError(f"{beside} has a normalisation that cannot be used: {error}") from error
+            return dataclasses.replace(assumed, normalisation=stated, normalisation_from=f"stated in {beside.name}")
     return assumed
 
 

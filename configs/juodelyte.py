@@ -1,0 +1,54 @@
+"""Natural or medical pretraining: whether networks of two sources become alike, and whether they make the same mistakes.
+
+Reproduces in small: Juodelyte et al. 2023, figures 3, 5 and 6 (ResNet-50 from ImageNet and from RadImageNet on seven targets, five folds, 10,000
+sampled positions of 64 channels). A run is one source; two runs are compared by a tool:
+
+  python -m transfer_jax.main --config=configs/juodelyte.py:natural --workdir=runs/natural       source: generated textures
+  python -m transfer_jax.main --config=configs/juodelyte.py:medical --workdir=runs/medical       source: ChestX-ray14
+  python -m transfer_jax.tools.compare runs/natural:pretrained runs/medical:pretrained --sampling --out=figures_3_and_5.html
+  python -m transfer_jax.tools.gains runs/natural runs/medical --out=figure_6.png
+
+`:imagenet` and `:radimagenet` are the paper's own: ResNet-50 in Keras' layout at the size of the prepared images, weights/imagenet.h5 and
+weights/RadImageNet-ResNet50_notop.h5 (not fetched by this project), Keras' augmentation and normalisation. They want a GPU, and were not run here.
+
+The data are made by `python -m transfer_jax.tools.prepare` (README.md, "Real images").
+"""
+
+from transfer_jax import settings
+
+_WEIGHTS = {"imagenet": "weights/imagenet.h5", "radimagenet": "weights/RadImageNet-ResNet50_notop.h5"}
+
+
+def get_config(variant: str = "medical"):
+    """The study's config; variant "natural", "medical", "imagenet" or "radimagenet"."""
+    config = settings.template()
+    config.name = f"juodelyte_{variant}"
+    config.repeats = 5
+    if variant in ("natural", "medical"):
+        _small(config, variant)
+    elif variant in _WEIGHTS:
+        _paper(config, variant)
+    else:
+        raise ValueError(f"unknown variant {variant!r} of configs/juodelyte.py: choose one of natural, medical, {', '.join(_WEIGHTS)}")
+    config.data.folds = 5
+    config.similarity.update(kind="sampled", images=1000, at_end=True)
+    config.arms = ("random", "pretrained")
+    return config
+
+
+def _small(config, variant):
+    config.network = "cbr_small"
+    settings.chest(config, source_steps=300, steps=60, eval_every=20)
+    if variant == "natural":
+        source = settings.template().source.data
+        source.update(phantom="texture", size=48, train=2048, val=256, task="multiclass", labels=("texture",))
+        config.source.data = source
+
+
+def _paper(config, variant):
+    config.network = "resnet50"
+    config.network_options.update(layout="keras", dropout=0.5)
+    config.source.update(kind="weights", path=_WEIGHTS[variant], normalisation="caffe")
+    config.data.update(kind="records", path="data/cxr_kermany", labels=("pneumonia",), preset="juodelyte_chest")
+    # 200 epochs of 3,780 images at most, in batches of 128.
+    config.recipe.update(steps=6000, batch_size=128, learning_rate=1e-5, eval_every=30, checkpoint_every=300, patience=3)

@@ -1,0 +1,1 @@
+"""What a study finds inside its networks, while it trains and at its end."""

@@ -1,0 +1,1 @@
+"""Two finished runs, or weight files, beside each other."""
