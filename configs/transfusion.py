@@ -5,7 +5,7 @@ The paper, CBR-Tiny on 587 x 587 RETINA: random 95.8 % AUC, transfer 95.8 %; its
 Ours, on 2 CPU cores (2026-11-21; all arms and what was run: BUILD_NOTES.md, "Studies"), final AUC and steps to a threshold:
 
   python -m transfer_jax.main --config=configs/transfusion.py           generated images, nothing to download
-      88 s     random 0.886, 75 steps to 0.80; pretrained 0.904, 30 steps
+      145 s    random 0.885, 75 steps to 0.80; pretrained 0.904, 30 steps (2026-11-23, with similarity and its pictures)
   python -m transfer_jax.main --config=configs/transfusion.py:chest     pneumonia in children; the source is ChestX-ray14
       366 s    random 0.982, 28 steps to 0.95; pretrained 0.987, 18 steps
   python -m transfer_jax.main --config=configs/transfusion.py:retina    referable DR; the source is ChestX-ray14, too
