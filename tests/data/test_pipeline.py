@@ -118,6 +118,21 @@ def test_evaluation_over_processes_is_the_whole_evaluation_side_by_side(opened):
             np.testing.assert_array_equal(np.concatenate([part[number][key] for part in parts]), value)
 
 
+@pytest.mark.parametrize(("keep", "times"), [(True, 1), (False, 2)])
+def test_kept_batches_are_decoded_once(opened, keep, times):
+    found, positions, targets = opened
+    seen = []
+
+    def load(own):
+        seen.extend(own)
+        return found(own)
+
+    val = pipeline.EvalBatches(load, targets, positions["val"], batch_size=7, keep=keep)
+    for once, again in zip(list(val), list(val), strict=True):
+        np.testing.assert_array_equal(once["image"], again["image"])
+    assert sorted(seen) == sorted(list(positions["val"]) * times)
+
+
 def copy(folder, place):
     place.mkdir()
     for file in folder.iterdir():

@@ -22,6 +22,7 @@ from transfer_jax.data.task import Targets
 
 Batch = dict[str, np.ndarray]
 _ENDLESS = 1 << 40
+_KEEP_BYTES = 512 << 20
 
 
 def threads() -> int:
@@ -55,8 +56,20 @@ def train_batches(load: Load | None, targets: Targets, order: Order, share: Shar
 class EvalBatches:
     """Some images in order, once each; iterate as often as needed. The last batch is filled with rows whose weights are zero."""
 
-    def __init__(self, load: Load | None, targets: Targets, positions: Int[np.ndarray, " n"], *, batch_size: int, share: Share = Share()) -> None:
-        """Arguments as in `train_batches`; `positions` are the images wanted, `batch_size` is that of a global batch."""
+    def __init__(
+        self,
+        load: Load | None,
+        targets: Targets,
+        positions: Int[np.ndarray, " n"],
+        *,
+        batch_size: int,
+        share: Share = Share(),
+        keep: bool = False,
+    ) -> None:
+        """Arguments as in `train_batches`; `positions` are the images wanted, `batch_size` is that of a global batch.
+
+        `keep` holds on to the decoded batches, instead of decoding them anew each time.
+        """
         size = batch_size // share.count
 
         def batch(number: int) -> Batch:
@@ -68,10 +81,19 @@ class EvalBatches:
             return _images(load, filled[part], lambda: filled) | asked
 
         self._batches = grain.MapDataset.range(-(-len(positions) // batch_size)).map(batch)
+        self._keep = keep
+        self._kept: list[Batch] = []
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches as in `train_batches`."""
-        return iter(_read_ahead(self._batches))
+        if self._keep and not self._kept:
+            self._kept = list(_read_ahead(self._batches))
+        return iter(self._kept or _read_ahead(self._batches))
+
+
+def few(images: int, image_bytes: int) -> bool:
+    """Whether so many decoded images of so many bytes may stay in a process's memory."""
+    return images * image_bytes <= _KEEP_BYTES
 
 
 def _images(load: Load | None, own: np.ndarray, whole: Any) -> Batch:

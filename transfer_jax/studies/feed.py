@@ -22,7 +22,6 @@ from transfer_jax.studies.datasets import Opened
 from transfer_jax.train.evaluate import DeviceBatch
 from transfer_jax.train.loop import Group
 
-_KEEP_BYTES = 512 << 20
 _Prepare = Callable[[Any, int], DeviceBatch]
 
 
@@ -46,7 +45,7 @@ class Feed:
         """
         self.mode = _agreed(opened, mesh, wanted) if opened.settings.mode == modes.AUTO else opened.settings.mode
         self._opened, self._mesh = opened, mesh
-        self._share = _share()
+        self._share = own_share()
         self._load: Load | None = None
         self._images: jax.Array | None = None
         if self.mode == "resident":
@@ -80,10 +79,10 @@ class Feed:
         made = []
         for fold, part in enumerate(parts):
             names = tuple(name for repeat, group in members.items() if repeat % len(parts) == fold for name in group)
-            batches = pipeline.EvalBatches(self._load, self._opened.judged, part.val, batch_size=batch_size, share=self._share)
-            small = self.mode == "streamed" and len(part.val) * self._opened.manifest.image_bytes <= _KEEP_BYTES
+            keep = self.mode == "streamed" and pipeline.few(len(part.val), self._opened.manifest.image_bytes)
+            batches = pipeline.EvalBatches(self._load, self._opened.judged, part.val, batch_size=batch_size, share=self._share, keep=keep)
             if names:
-                made.append((names, Validation(batches, self._prepare(None), keep=small)))
+                made.append((names, Validation(batches, self._prepare(None))))
         return made
 
     def _prepare(self, key: jax.Array | None) -> _Prepare:
@@ -104,32 +103,31 @@ class Feed:
 class Validation:
     """Images on the device, in order; iterate as often as needed."""
 
-    def __init__(self, batches: pipeline.EvalBatches, prepare: _Prepare, *, keep: bool) -> None:
-        """`keep` holds on to the decoded batches, instead of decoding them for every evaluation."""
-        self._batches, self._prepare, self._keep = batches, prepare, keep
-        self._kept: list[pipeline.Batch] = []
+    def __init__(self, batches: pipeline.EvalBatches, prepare: _Prepare) -> None:
+        """The batches, and what puts one on the device."""
+        self._batches, self._prepare = batches, prepare
 
     def __iter__(self) -> Iterator[DeviceBatch]:
         """(images, targets, weights)."""
-        if self._keep and not self._kept:
-            self._kept = list(self._batches)
-        for batch in self._kept or self._batches:
+        for batch in self._batches:
             yield self._prepare(batch, 0)
 
 
 def stored(opened: Opened, positions: Int[np.ndarray, " n"], mesh: Mesh, *, batch_size: int) -> Validation:
     """Some images straight from their records, whatever the mode: for those that are looked at a few times."""
-    batches = pipeline.EvalBatches(opened.records, opened.judged, positions, batch_size=batch_size, share=_share())
+    keep = pipeline.few(len(positions), opened.manifest.image_bytes)
+    batches = pipeline.EvalBatches(opened.records, opened.judged, positions, batch_size=batch_size, share=own_share(), keep=keep)
     finished = jax.jit(opened.images, out_shardings=meshes.batched(mesh))
 
     def prepare(batch: Any, step: int) -> DeviceBatch:
         given = meshes.put_batch(mesh, batch)
         return finished(given["image"]), given["targets"], given["weights"]
 
-    return Validation(batches, prepare, keep=len(positions) * opened.manifest.image_bytes <= _KEEP_BYTES)
+    return Validation(batches, prepare)
 
 
-def _share() -> Share:
+def own_share() -> Share:
+    """The part of every batch that is this process's."""
     return Share(jax.process_index(), jax.process_count())
 
 

@@ -14,8 +14,7 @@ from transfer_jax.core import mesh as meshes
 from transfer_jax.data import pipeline
 from transfer_jax.data.records import Records
 from transfer_jax.data.task import Targets
-
-_KEEP_BYTES = 512 << 20
+from transfer_jax.studies.feed import own_share
 
 
 class Shown:
@@ -30,10 +29,9 @@ class Shown:
         batches = -(-len(positions) // (per_device * mesh.size))  # as many as are needed, of as few images as that takes
         batch_size = -(-len(positions) // (batches * mesh.size)) * mesh.size
         every = Targets(*(np.ones((len(records), 1), np.float32) for _ in range(2)))
+        keep = pipeline.few(len(positions), records.manifest.image_bytes)
         self._mesh = mesh
-        self._batches = pipeline.EvalBatches(records, every, positions, batch_size=batch_size)
-        self._keep = len(positions) * records.manifest.image_bytes <= _KEEP_BYTES
-        self._kept: list[pipeline.Batch] = []
+        self._batches = pipeline.EvalBatches(records, every, positions, batch_size=batch_size, share=own_share(), keep=keep)
 
     def __len__(self) -> int:
         """Number of images."""
@@ -41,9 +39,7 @@ class Shown:
 
     def __iter__(self) -> Iterator[tuple[Any, jax.Array]]:
         """Batches of one shape."""
-        if self._keep and not self._kept:
-            self._kept = list(self._batches)
-        for batch in self._kept or self._batches:
+        for batch in self._batches:
             given = meshes.put_batch(self._mesh, {"image": batch["image"], "counted": batch["weights"][:, 0]})
             yield given["image"], given["counted"]
 

@@ -68,6 +68,8 @@ def inspect(study: Study, opened: Opened, module: Any, probe: Probe, plans: Sequ
 
 def _agreements(study: Study, opened: Opened, module: Any, after: Mapping[str, Any], mesh: Mesh) -> list[Agreed]:
     task, made = opened.task, []
+    if len(study.arms) == 1:
+        return []
     predict = step.make_predict(module, objective.classify(task.kind, task.widths), mesh)
     for fold, part in enumerate(opened.parts):
         repeats = range(fold, study.repeats, len(opened.parts))
