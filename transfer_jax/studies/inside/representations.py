@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from transfer_jax.analysis import layerwise
 from transfer_jax.analysis.cca import CCA
+from transfer_jax.analysis.layerwise import Mean
 from transfer_jax.settings import Study
 
 TRAINING, BEFORE, AFTER = "training", "before", "after"
@@ -39,27 +40,11 @@ class Pair(NamedTuple):
 
 
 class Likeness(NamedTuple):
-    """One stage of a pair, means over the samples of a sampled comparison.
-
-    Attributes:
-      pair: of networks.
-      stage: its name.
-      mean: canonical correlation.
-      mean_trimmed: google/svcca's.
-      chance: `mean` of independent data of this size.
-      n: positions.
-      rank_a: independent channels of the first network.
-      rank_b: of the second.
-    """
+    """One stage of a pair of networks, and what was found."""
 
     pair: Pair
     stage: str
-    mean: float
-    mean_trimmed: float
-    chance: float
-    n: int
-    rank_a: int
-    rank_b: int
+    found: Mean
 
 
 def pairs(study: Study) -> list[Pair]:
@@ -93,13 +78,18 @@ def compare(study: Study, probe: Compare, before: Mapping[str, Any], after: Mapp
     for pair in tqdm(pairs(study), desc="comparing", unit="pair", disable=None, leave=False):
         first, second = name[pair.arm_a, pair.repeat_a], name[pair.arm_b, pair.repeat_b]
         found = probe(pair.repeat_a, (after if pair.what == AFTER else before)[first], (before if pair.what == BEFORE else after)[second])
-        made += [Likeness(pair, stage, *layerwise.mean_of(each)) for stage, each in found.items()]
+        made += [Likeness(pair, stage, layerwise.mean_of(each)) for stage, each in found.items()]
     return made
 
 
 def to_rows(likenesses: Sequence[Likeness]) -> list[dict[str, Any]]:
     """As rows of similarity.csv."""
-    return [each.pair._asdict() | {key: value for key, value in each._asdict().items() if key != "pair"} for each in likenesses]
+    made = []
+    for pair, stage, found in likenesses:
+        *numbers, rank_a, rank_b = found
+        values = dict(zip(Mean._fields, numbers, strict=False)) | {"rank_a": rank_a, "rank_b": rank_b}
+        made.append(pair._asdict() | {"stage": stage} | values)
+    return made
 
 
 def stages(likenesses: Sequence[Likeness]) -> list[str]:
@@ -112,13 +102,13 @@ def curves(likenesses: Sequence[Likeness], what: str) -> dict[tuple[str, str], l
     made: dict[tuple[str, str], dict[Pair, dict[str, float]]] = {}
     for each in likenesses:
         if each.pair.what == what:
-            made.setdefault((each.pair.arm_a, each.pair.arm_b), {}).setdefault(each.pair, {})[each.stage] = each.mean
+            made.setdefault((each.pair.arm_a, each.pair.arm_b), {}).setdefault(each.pair, {})[each.stage] = each.found.mean
     return {arms: list(found.values()) for arms, found in made.items()}
 
 
 def chance(likenesses: Sequence[Likeness]) -> dict[str, float]:
     """Stage -> mean chance level."""
-    return {stage: float(np.mean([each.chance for each in likenesses if each.stage == stage])) for stage in stages(likenesses)}
+    return {stage: float(np.mean([each.found.chance for each in likenesses if each.stage == stage])) for stage in stages(likenesses)}
 
 
 def top(likenesses: Sequence[Likeness]) -> dict[tuple[str, str], list[float]]:
@@ -131,7 +121,7 @@ def before_and_after(likenesses: Sequence[Likeness]) -> dict[str, dict[tuple[str
     """Stage -> (arm, arm) -> (similarity before training, after it) of each pair of networks (figure 4 of "Transfusion")."""
     made: dict[str, dict[tuple[str, str], list[tuple[float, float]]]] = {stage: {} for stage in stages(likenesses)}
     for stage, first, second in _twice(likenesses):
-        made[stage].setdefault((first.pair.arm_a, first.pair.arm_b), []).append((first.mean, second.mean))
+        made[stage].setdefault((first.pair.arm_a, first.pair.arm_b), []).append((first.found.mean, second.found.mean))
     return made
 
 
