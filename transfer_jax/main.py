@@ -71,7 +71,8 @@ def main(argv: list[str]) -> None:
             done = runner.run(study, workdir)
     except errors.UserError as error:
         _fail(_one_line(error))
-    print(f"\n{done.table}\n\nreport:      {done.report}\nTensorBoard: python -m tensorboard.main --logdir={done.tensorboard}")
+    notes = "".join(f"\n{note}" for note in done.notes)
+    print(f"\n{done.table}{notes}\n\nreport:      {done.report}\nTensorBoard: python -m tensorboard.main --logdir={done.tensorboard}")
 
 
 if __name__ == "__main__":

@@ -45,6 +45,27 @@ def test_an_empty_class_has_no_auc():
     assert np.isnan(auc(np.zeros((4, 1)), np.ones((4, 1)))).all()
 
 
+def test_one_score_that_is_not_a_number_leaves_no_auc():
+    targets = np.array([[0, 0], [1, 1], [0, 0], [1, 1]])
+    scores = np.array([[0.1, 0.1], [np.nan, 0.9], [0.2, 0.2], [0.8, 0.8]])
+    found = auc(scores, targets)
+    assert np.isnan(found[0])
+    assert found[1] == 1.0
+    mask = np.array([[True, True], [False, True], [True, True], [True, True]])
+    assert auc(scores, targets, mask)[0] == 1.0  # a row that does not count may hold anything
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_infinities_rank_as_what_they_are(seed):
+    rng = np.random.default_rng(seed)
+    scores = rng.choice([-np.inf, -1.0, 0.0, 2.0, np.inf], (60, 2)).astype(np.float32)
+    targets = rng.integers(0, 2, (60, 2))
+    mask = rng.uniform(size=(60, 2)) < 0.7
+    finite = np.clip(scores, -1e9, 1e9)
+    wanted = [roc_auc_score(targets[mask[:, i], i], finite[mask[:, i], i]) for i in range(2)]
+    np.testing.assert_allclose(auc(scores, targets, mask), wanted, rtol=1e-12)
+
+
 def test_one_against_rest():
     np.testing.assert_array_equal(ranking.one_against_rest(jnp.array([[2.0], [0.0]]), 3), [[0, 0, 1], [1, 0, 0]])
 

@@ -8,7 +8,7 @@ from transfer_jax.settings import Arm, Study
 from transfer_jax.studies import comparison, report, results, tables
 
 HISTORY = [
-    {"member": member, "step": step, "auc": auc, "loss": 0.1}
+    {"member": member, "step": step, "auc": auc, "loss": 0.1, "diverged": False}
     for member, curve in {"a-0": [0.5, 0.8, 0.7], "a-1": [0.5, 0.6, 0.9], "b-0": [0.5, 0.5, 0.6], "b-1": [0.5, 0.75, 0.74]}.items()
     for step, auc in zip((0, 10, 20), curve, strict=True)
 ]
@@ -17,7 +17,9 @@ STUDY = settings.Study(arms=(settings.Arm(name="a"), settings.Arm(name="b")), re
 
 def test_summaries_by_hand():
     a, b = results.summaries(STUDY, results.rows(STUDY, HISTORY))
-    assert a.final == results.Spread((0.7 + 0.9) / 2, math.sqrt(2) * 0.1) or abs(a.final.std - math.sqrt(0.02)) < 1e-12
+    assert a.final.mean == pytest.approx((0.7 + 0.9) / 2)
+    assert a.final.std == pytest.approx(math.sqrt(0.02))
+    assert (a.counted, a.diverged) == (2, {})
     assert abs(a.best.mean - 0.85) < 1e-12
     assert (a.reached, a.steps.mean) == (2, 15.0)
     assert (b.reached, b.steps.mean) == (1, 10.0)
@@ -29,7 +31,8 @@ def test_the_table_says_how_many_reached_the_threshold():
     assert "steps to AUC >= 0.75" in text
     assert "0.800 ± 0.141" in text
     assert "10 (1 of 2)" in text
-    nothing = results.Summary("c", 2, results.Spread(0.5, 0.0), results.Spread(0.5, 0.0), 0, results.Spread.of([]))
+    half = results.Spread(0.5, 0.0)
+    nothing = results.Summary("c", 2, 2, {}, half, half, 0, results.Spread.of([]))
     assert tables.cells(nothing)[-1] == "not reached"
 
 
@@ -61,6 +64,79 @@ def test_arms_are_compared_with_the_first_repeat_by_repeat():
     assert found.auc.half == pytest.approx(4.302653 * 0.1 / np.sqrt(3), rel=1e-6)
     assert not found.auc.clear
     assert (found.steps.mean, found.steps.number) == (-7.5, 2)
-    assert tables.difference_cells(found)[3] == "2"
+    assert tables.difference_cells(found)[2:] == ("3", "-7.5 ± 31.8", "2")
     assert comparison.Interval.of([1.0]).number == 1
     assert comparison.Interval.of([1.0, 1.1, 0.9]).clear
+
+
+def diverging(steps):
+    """The history above, in which member "a-1" diverged at `steps`."""
+    return [
+        {**entry, "auc": math.nan, "loss": math.nan, "diverged": True} if entry["member"] == "a-1" and entry["step"] >= steps else entry
+        for entry in HISTORY
+    ]
+
+
+def test_a_diverged_member_enters_no_mean_and_reaches_nothing():
+    table = results.rows(STUDY, diverging(20))
+    row = next(row for row in table if (row["arm"], row["repeat"]) == ("a", 1))
+    assert (row["diverged_at"], row["steps_to_threshold"]) == (20, None)
+    assert math.isnan(row["final_auc"])
+    assert (row["best_auc"], row["best_step"]) == (0.6, 10)  # before it diverged
+    a, b = results.summaries(STUDY, table)
+    assert (a.counted, a.repeats, a.final.mean, a.reached) == (1, 2, 0.7, 1)
+    assert math.isnan(a.final.std)
+    assert tables.cells(a)[1:3] == ("1 of 2", "0.700; repeat 1 diverged at step 20")
+    assert tables.cells(b)[1] == "2"
+    (difference,) = comparison.differences(STUDY, table)
+    assert difference.auc.number == 1
+    assert difference.auc.mean == pytest.approx(-0.1)
+
+
+def test_a_threshold_that_was_reached_before_a_divergence_does_not_count():
+    history = [
+        {"member": "a-0", "step": 0, "auc": 0.99, "loss": 1.0, "diverged": False},
+        {"member": "a-0", "step": 5, "auc": 0.5, "loss": math.inf, "diverged": True},
+    ]
+    assert results.steps_to_threshold(history, "a-0", 0.9) is None
+    assert results.steps_to_threshold(history[:1], "a-0", 0.9) == 0
+
+
+def test_an_arm_of_which_every_member_diverged():
+    one = Study(arms=(Arm(name="a"),), repeats=1, threshold_auc=0.75)
+    entry = {"member": "a-0", "auc": math.nan, "loss": math.nan, "diverged": True}
+    history = [{**entry, "step": 0}, {**entry, "step": 5}]
+    (summary,) = results.summaries(one, results.rows(one, history))
+    assert tables.cells(summary) == ("a", "0 of 1", "diverged at step 0", "-", "not reached")
+
+
+def test_what_diverged_together_is_told_together():
+    nothing = results.Spread.of([])
+    summary = results.Summary("a", 4, 1, {0: 4, 2: 4, 3: 8}, nothing, nothing, 0, nothing)
+    said = "repeats 0, 2 diverged at step 4; repeat 3 diverged at step 8"
+    assert tables.cells(summary)[2].endswith(said)
+    every = results.Summary("a", 2, 0, {0: 4, 1: 4}, nothing, nothing, 0, nothing)
+    assert tables.cells(every)[2] == "diverged at step 4"
+
+
+@pytest.mark.parametrize("kind", [results.Spread, comparison.Interval])
+def test_values_that_are_not_numbers_are_left_out_of_a_spread(kind):
+    spread = kind.of([0.5, math.nan, 0.7, math.inf])
+    assert spread == kind.of([0.5, 0.7])
+    assert spread.mean == pytest.approx(0.6)
+    assert math.isnan(kind.of([math.nan, math.nan]).mean)
+    assert comparison.Interval.of([0.5, math.nan]).number == 1
+
+
+def test_the_best_auc_is_known_though_the_first_evaluation_has_none():
+    one = Study(arms=(Arm(name="a"),), repeats=1)
+    aucs = (math.nan, 0.6, 0.8, math.nan)
+    history = [{"member": "a-0", "step": i, "auc": auc, "loss": 1.0, "diverged": False} for i, auc in enumerate(aucs)]
+    (row,) = results.rows(one, history)
+    assert (row["best_auc"], row["best_step"]) == (0.8, 2)
+
+
+def test_a_mean_over_some_labels_says_so():
+    assert results.labels_in_mean({"auc": 0.5, "auc/0": 0.5, "auc/1": math.nan, "auc_labels": 1}) == (" (1 of 2 labels)")
+    assert results.labels_in_mean({"auc": 0.5, "auc/0": 0.5, "auc/1": 0.5, "auc_labels": 2}) == ""
+    assert results.labels_in_mean({"auc": 0.5}) == ""

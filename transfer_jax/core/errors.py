@@ -21,6 +21,10 @@ class AnalysisError(UserError):
     """What is compared cannot be compared: NaN, too few positions, stages that are not there."""
 
 
+class DivergedError(UserError):
+    """A training diverged: its loss, parameters or predictions stopped being finite numbers."""
+
+
 class Interrupted(Exception):
     """The user asked a training to stop, after `done` steps."""
 

@@ -1,4 +1,9 @@
-"""Probabilities that a network gave the images of a data set, as a CSV table: id, and a column for each output."""
+"""Predictions of a network for the images of a data set, as a CSV table.
+
+A row per image: its id, and for each output its probability and its log-odds. The probability of a sure
+prediction is 1 to the last digit of float32; the log-odds still tell which of two is surer, so metrics
+that rank images are to be computed from them.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +14,31 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Shaped
+from scipy import special
 
 from transfer_jax.core import files
 from transfer_jax.core.errors import DataError
 from transfer_jax.data.catalogue import sheets
 
 _ID = "id"
+LOG_ODDS = "log-odds of {}"
 
 
 def write(path: str | Path, ids: Sequence[str], outputs: dict[str, Float[np.ndarray, " n"]]) -> None:
-    """Writes the table, replacing what is there only when all of it is on the disk."""
+    """Writes the table, replacing what is there only when all of it is on the disk.
+
+    Args:
+      path: Of the CSV file.
+      ids: Names of the n images.
+      outputs: Name of an output -> log-odds [n].
+    """
+    columns = {name: special.expit(np.asarray(values, np.float64)) for name, values in outputs.items()}
+    columns |= {LOG_ODDS.format(name): values for name, values in outputs.items()}
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
-    table.writerow([_ID, *outputs])
-    table.writerows([name, *(f"{value:.6g}" for value in values)] for name, *values in zip(ids, *outputs.values(), strict=True))
+    table.writerow([_ID, *columns])
+    for image, *values in zip(ids, *columns.values(), strict=True):
+        table.writerow([image, *(f"{value:.9g}" for value in values)])  # nine digits hold a float32
     files.write(path, out.getvalue())
 
 

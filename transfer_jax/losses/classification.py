@@ -1,5 +1,9 @@
 """Losses and scores of the three kinds of classification task.
 
+A score is the log-odds of what it predicts, log(p / (1 - p)), and never the probability p itself: in
+float32 all probabilities of logits above 17 are 1, so that ranking them would count ties that are not
+there. `jax.nn.sigmoid(score)` is the probability, for every kind of task.
+
 A "binary" or "multilabel" task has one output a label, or three where a label's uncertain values are a class of their own
 (U-MultiClass of Irvin et al. 2019: negative, positive, uncertain). `widths` says how many outputs each label has; () is one for each.
 """
@@ -37,15 +41,32 @@ def per_output(kind: str, logits: Float[Array, "b k"], targets: Float[Array, "b 
 
 
 def scores(kind: str, logits: Float[Array, "b k"], widths: Sequence[int] = ()) -> Float[Array, "b s"]:
-    """Probabilities in [0, 1]: of every class of a "multiclass" task, of being positive for each label otherwise.
+    """Returns the log-odds of every class ("multiclass") or of every label being positive.
 
-    Of three outputs it is p1 / (p0 + p1), the uncertain class left out.
+    A label with three outputs has the log-odds of p1 / (p0 + p1): the uncertain class is left out.
     """
     if kind == "multiclass":
-        return jax.nn.softmax(logits)
+        return _against_the_rest(logits)
     if not any(width > 1 for width in widths):
-        return jax.nn.sigmoid(logits)
-    return _each(widths, lambda own, i: jax.nn.sigmoid(own[:, 0]), lambda own, i: jax.nn.sigmoid(own[:, 1] - own[:, 0]), logits)
+        return logits
+    return _each(
+        widths,
+        lambda outputs, i: outputs[:, 0],
+        lambda outputs, i: outputs[:, 1] - outputs[:, 0],
+        logits,
+    )
+
+
+def _against_the_rest(logits: Float[Array, "b k"]) -> Float[Array, "b k"]:
+    """Returns each class's logit minus the log of the summed exponentials of the other classes."""
+    largest = logits.max(axis=1, keepdims=True)
+    is_top = jnp.arange(logits.shape[1])[None] == jnp.argmax(logits, axis=1, keepdims=True)
+    # The others of the top class are summed by themselves: what is left of the whole sum after its
+    # largest term is taken out again would be rounding error. Those of any other class hold that term.
+    exponentials = jnp.exp(logits - largest)
+    others = largest + jnp.log(exponentials.sum(axis=1, keepdims=True) - exponentials)
+    below_top = jax.nn.logsumexp(jnp.where(is_top, -jnp.inf, logits), axis=1, keepdims=True)
+    return logits - jnp.where(is_top, below_top, others)
 
 
 def correct(kind: str, logits: Float[Array, "b k"], targets: Float[Array, "b t"], widths: Sequence[int] = ()) -> Float[Array, "b t"]:

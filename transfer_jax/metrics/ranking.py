@@ -18,11 +18,19 @@ MAX_ROWS = 1 << (31 - _BITS)
 
 
 class PairCounts(NamedTuple):
-    """For each label: twice the rightly ordered pairs plus the ties, as base-2048 digits summed apart, and the class sizes."""
+    """Counts of positive-negative pairs, one entry per label.
+
+    Attributes:
+      digits: Twice the rightly ordered pairs plus the ties, as base-2048 digits summed apart.
+      positives: Number of positives that count.
+      negatives: Number of negatives that count.
+      unordered: Whether a score that counts is NaN, which no order can place.
+    """
 
     digits: Int[Array, "k 3"]
     positives: Int[Array, " k"]
     negatives: Int[Array, " k"]
+    unordered: Bool[Array, " k"]
 
 
 @jax.jit
@@ -30,30 +38,36 @@ def count_pairs(scores: Float[Array, "n k"], targets: Float[Array, "n k"], mask:
     """Counts, label by label, how the positives' scores stand against the negatives'.
 
     Args:
-      scores: [n, k], any monotone score, finite; n below 2 ** 20.
+      scores: [n, k], any monotone score; infinities rank as what they are; n below 2 ** 20.
       targets: [n, k], above 0.5 is positive.
       mask: [n, k], False for rows that do not count for a label (padding, missing labels).
     """
 
-    def one(score: Array, target: Array, valid: Array) -> tuple[Array, Array, Array]:
+    def one(score: Array, target: Array, valid: Array) -> tuple[Array, Array, Array, Array]:
         positive, negative = valid & (target > 0.5), valid & (target <= 0.5)
-        # Everything that is no negative sorts behind all finite scores and is counted by neither search.
-        negatives = jnp.sort(jnp.where(negative, score, jnp.inf))
-        below = jnp.searchsorted(negatives, score, side="left")
-        not_above = jnp.searchsorted(negatives, score, side="right")
+        # Everything that is no negative sorts to the end, beside negatives of +inf at most: no search
+        # may count more entries than there are negatives.
+        negatives, size = jnp.sort(jnp.where(negative, score, jnp.inf)), negative.sum()
+        below = jnp.minimum(jnp.searchsorted(negatives, score, side="left"), size)
+        not_above = jnp.minimum(jnp.searchsorted(negatives, score, side="right"), size)
         twice = jnp.where(positive, below + not_above, 0).astype(jnp.int32)
         digits = jnp.stack([((twice >> (_BITS * i)) & ((1 << _BITS) - 1)).sum() for i in range(_PARTS)])
-        return digits, positive.sum(), negative.sum()
+        return digits, positive.sum(), size, (valid & jnp.isnan(score)).any()
 
     return PairCounts(*jax.vmap(one, in_axes=1)(scores, targets, mask))
 
 
 def auc(counts: PairCounts) -> Float[np.ndarray, " k"]:
-    """AUC of every label, float64 in [0, 1]; NaN where a class is empty."""
-    digits = np.asarray(counts.digits).astype(object)
-    pairs = np.asarray(counts.positives).astype(object) * np.asarray(counts.negatives).astype(object)
-    twice = sum(digits[:, i] << (_BITS * i) for i in range(_PARTS))
-    return np.array([t / (2 * p) if p else np.nan for t, p in zip(np.atleast_1d(twice), np.atleast_1d(pairs), strict=True)], np.float64)
+    """Returns the AUC of every label, float64 in [0, 1].
+
+    It is NaN where a label has no positives, no negatives, or a NaN among the scores that count.
+    """
+    digits, positives, negatives = (np.asarray(field).astype(object) for field in (counts.digits, counts.positives, counts.negatives))
+    pairs = positives * negatives
+    twice = (digits << np.arange(0, _BITS * _PARTS, _BITS).astype(object)).sum(1)
+    defined = (pairs > 0) & ~np.asarray(counts.unordered)
+    values = [t / (2 * p) if ok else np.nan for t, p, ok in zip(twice, pairs, defined, strict=True)]
+    return np.array(values, np.float64)
 
 
 def one_against_rest(targets: Float[Array, "n 1"], classes: int) -> Float[Array, "n k"]:

@@ -94,8 +94,13 @@ def _recipe(where: str, recipe: Recipe) -> None:
     """Raises ConfigError where options of a recipe do not go together."""
     if recipe.phases and recipe.rates != ALL:
         raise ConfigError(f"config.{where}.rates is read where there are no phases, and each phase has rates of its own: set one of them")
-    if recipe.batch_norm not in ("frozen", "moving"):
-        raise ConfigError(f"unknown config.{where}.batch_norm={recipe.batch_norm!r}: {nearest(recipe.batch_norm, ('frozen', 'moving'))}")
+    for option, known in (
+        ("batch_norm", ("frozen", "moving")),
+        ("on_divergence", ("stop", "continue")),
+    ):
+        value = getattr(recipe, option)
+        if value not in known:
+            raise ConfigError(f"unknown config.{where}.{option}={value!r}: {nearest(value, known)}")
 
 
 def _data(where: str, data: Data) -> None:

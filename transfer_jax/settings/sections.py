@@ -131,6 +131,9 @@ class Recipe:
       eval_every: steps between evaluations.
       checkpoint_every: steps between checkpoints.
       patience: a member stops after so many evaluations without a new lowest validation loss (default: none stops).
+      on_divergence: What happens to a member whose loss, parameters or predictions are not finite at an
+        evaluation: "stop" ends its training there, "continue" trains it to the end. It counts as diverged
+        either way.
     """
 
     steps: int = 1000
@@ -150,6 +153,7 @@ class Recipe:
     eval_every: int = 100
     checkpoint_every: int = 500
     patience: int | None = None
+    on_divergence: str = "stop"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

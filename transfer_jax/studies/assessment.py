@@ -15,6 +15,8 @@ from transfer_jax.analysis import filters
 from transfer_jax.core import mesh as meshes
 from transfer_jax.data.task import Task
 from transfer_jax.metrics.training import TrainMetrics
+from transfer_jax.settings import Recipe
+from transfer_jax.studies import results
 from transfer_jax.train import early_stop, evaluate, loop
 from transfer_jax.train.evaluate import DeviceBatch
 from transfer_jax.train.progress import Progress
@@ -31,7 +33,8 @@ class Assessment:
     Attributes:
       history: one entry per member and evaluation: member, step, auc, loss, and the training's averages since the last one.
       best: member -> its variables, on the host, at the evaluation with the lowest validation loss.
-      stopped: the members whose training has stopped early.
+      stopped: Members that are not trained any more: they stopped early, or diverged.
+      diverged: Member -> step of the evaluation at which it was found to have diverged.
     """
 
     def __init__(
@@ -40,7 +43,7 @@ class Assessment:
         validations: Validations,
         predict: Predict,
         task: Task,
-        patience: int | None,
+        recipe: Recipe,
         progress: Progress,
         mesh: Mesh,
     ) -> None:
@@ -48,8 +51,9 @@ class Assessment:
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Any] = {}
         self.stopped: set[str] = set()
+        self.diverged: dict[str, int] = {}
         self._boards, self._validations, self._predict, self._task = boards, validations, predict, task
-        self._patience, self._progress, self._mesh = patience, progress, mesh
+        self._recipe, self._progress, self._mesh = recipe, progress, mesh
 
     def introduce(self, name: str, facts: Mapping[str, Any], params: Any) -> None:
         """What a member is, before its first step: hyper-parameters and an overview of its parameters."""
@@ -68,23 +72,53 @@ class Assessment:
             if judged:
                 reports |= evaluate.evaluate(judged, batches, self._predict, task.kind, task.num_outputs)
         for name in variables:
-            report = reports[name]
             averages = {f"train_{key}": float(value) for key, value in members[name].metrics.compute().items()} if done else {}
             members[name] = members[name].replace(metrics=jax.device_put(TrainMetrics.empty(), meshes.replicated(self._mesh)))
+            # The last batches may have given a loss that is not finite while the variables still are.
+            diverged = reports[name]["diverged"] or not np.isfinite(list(averages.values())).all()
+            report = reports[name] | {"diverged": bool(diverged)}
             self.history.append({"member": name, "step": done, **report, **averages})
             if early_stop.best(entry for entry in self.history if entry["member"] == name)["step"] == done:
                 self.best[name] = jax.tree.map(np.array, variables[name])  # a copy: the next step is given the buffers
             if name in self._boards:
                 self._boards[name].scalars(done, report | averages)
-                self._boards[name].image(done, "filters/first_layer", filters.grid(first_filters(members[name].variables)))
+                if not diverged:
+                    self._boards[name].image(done, "filters/first_layer", filters.grid(first_filters(members[name].variables)))
+        self._decide()
+        for name, step in self.diverged.items():
+            if step == done:
+                self._tell(name, step)
         if reports:
-            self._progress.note(f"AUC {np.mean([report['auc'] for report in reports.values()]):.3f}")
-        self.stopped = early_stop.stopped(self.history, self._patience)
+            self._progress.note(self._note(reports))
+
+    def _decide(self) -> None:
+        """Decides from the history who has diverged and who is not trained any more."""
+        self.diverged = early_stop.diverged(self.history)
+        self.stopped = early_stop.stopped(self.history, self._recipe.patience, self._recipe.on_divergence)
+
+    def _tell(self, name: str, step: int) -> None:
+        """Says at once that a member has diverged."""
+        goes_on = "" if name in self.stopped else "; it is trained on (on_divergence='continue')"
+        text = f"diverged at step {step}: its loss, parameters or predictions are not finite{goes_on}"
+        self._progress.say(f"{name} {text}")
+        if name in self._boards:
+            self._boards[name].text(step, "diverged", text)
+
+    def _note(self, reports: Mapping[str, Mapping[str, float]]) -> str:
+        """Sums up an evaluation of all members for the progress line."""
+        members = [report for name, report in reports.items() if name not in self.diverged]
+        parts = []
+        if members:
+            labels = results.labels_in_mean(members[0])
+            parts.append(f"AUC {np.mean([report['auc'] for report in members]):.3f}{labels}")
+        if self.diverged:
+            parts.append(f"diverged: {', '.join(self.diverged)}")
+        return ", ".join(parts)
 
     def resume(self, history: list[dict[str, Any]], best: dict[str, Any]) -> None:
         """Goes on from what an earlier run of the program had found."""
         self.history, self.best = history, jax.tree.map(np.asarray, best)
-        self.stopped = early_stop.stopped(history, self._patience)
+        self._decide()
 
 
 def first_filters(variables: Any) -> np.ndarray:

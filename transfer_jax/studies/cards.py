@@ -14,12 +14,17 @@ _ELSEWHERE = ("network", "data", "task")
 
 
 def places(folder: Path, outcome: Outcome, member: str) -> list[tuple[Path, Any, Mapping[str, Any]]]:
-    """Where a member's last and best weights go, the weights, and the evaluation that they had."""
+    """Returns where a member's last and best weights go, the weights, and their evaluation.
+
+    Last weights of a member that diverged are of no use to anyone and are left out; so are best ones
+    that are not finite, of a member that began so.
+    """
     own = [entry for entry in outcome.history if entry["member"] == member]
-    return [
-        (folder / "weights" / member, outcome.variables[member], own[-1]),
-        (folder / "best" / member, outcome.best[member], early_stop.best(own)),
-    ]
+    last = (folder / "weights" / member, outcome.variables[member], own[-1])
+    best = (folder / "best" / member, outcome.best[member], early_stop.best(own))
+    if not early_stop.diverged(own):
+        return [last, best]
+    return [] if best[2]["diverged"] else [best]
 
 
 def card(study: Study, opened: Opened, facts: Mapping[str, Any], evaluation: Mapping[str, Any], network: str | None = None) -> Card:

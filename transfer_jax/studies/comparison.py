@@ -29,8 +29,8 @@ class Interval(NamedTuple):
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Interval:
-        """The interval of some numbers."""
-        values = list(values)
+        """Returns the interval of the values that are finite; `number` says how many they are."""
+        values = [value for value in values if math.isfinite(value)]
         mean = statistics.fmean(values) if values else math.nan
         if len(values) < 2:
             return cls(mean, math.nan, len(values))

@@ -82,6 +82,10 @@ class Opened(NamedTuple):
             f" in fold 1 of {len(self.parts)}" if self.settings.folds else ""
         )
 
+    def unmeasured(self) -> str:
+        """Says which labels the mean AUC leaves out, and why; "" where it holds all of them."""
+        return parts.unmeasured(self.task, self.judged, self.parts)
+
     def training(self, repeat: int, batch_size: int, seed: int) -> tuple[Order, Targets]:
         """The order of a repeat's batches, and the targets weighted as the settings ask.
 

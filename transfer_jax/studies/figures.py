@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from transfer_jax.analysis import filters
 from transfer_jax.settings import Study
 from transfer_jax.studies.results import History, Summary
+from transfer_jax.train import early_stop
 
 LOWEST_AUC = 0.45
 # Okabe and Ito's palette: told apart by people who see colours differently.
@@ -32,15 +33,25 @@ def png(figure: Figure) -> bytes:
 
 
 def convergence(study: Study, history: History) -> bytes:
-    """Validation AUC over steps: a thin line a repeat, a thick one for their mean, the threshold dashed."""
+    """Draws the validation AUC over steps, with the threshold dashed.
+
+    A thin line per repeat, which ends in a cross before the repeat diverged; a thick line for the mean
+    of the repeats that did not.
+    """
     figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for i, arm in enumerate(study.arms):
         colour = COLOURS[i % len(COLOURS)]
         curves: list[list[tuple[int, float]]] = []
         for repeat in range(study.repeats):
-            curves.append([(e["step"], e["auc"]) for e in history if e["member"] == arm.member(repeat)])
-            axes.plot(*zip(*curves[-1], strict=True), color=colour, alpha=0.3, linewidth=0.8)
-        # A member that has stopped early keeps its last AUC in the mean.
+            entries = [e for e in history if e["member"] == arm.member(repeat)]
+            curve = [(e["step"], e["auc"]) for e in early_stop.sound(entries)]
+            if curve:
+                axes.plot(*zip(*curve, strict=True), color=colour, alpha=0.3, linewidth=0.8)
+            if len(curve) == len(entries):
+                curves.append(curve)
+            elif curve:  # where a member was last seen before it diverged
+                axes.plot(*curve[-1], "x", color=colour, markersize=7)
+        # A member that has stopped early keeps its last AUC in the mean; one that diverged is left out of it.
         steps = sorted({step for curve in curves for step, _ in curve})
         mean = [np.mean([max(point for point in curve if point[0] <= step)[1] for curve in curves]) for step in steps]
         axes.plot(steps, mean, color=colour, linewidth=2, label=arm.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,9 +72,46 @@ def check_classes(folder: Path, goal: Task, targets: Targets, judged: Targets, p
         missing = sorted(set(range(goal.classes or 2)) - found)
         if missing:
             raise DataError(f"{folder}: no training image has {label} = {', '.join(map(str, missing))}: choose another split, label or threshold")
-    measurable = False
-    for column in range(len(goal.labels)):
-        own = part.val[judged.weights[part.val, column] != 0]
-        measurable |= len(np.unique(judged.values[own, column])) > 1
-    if not measurable:
+    if not any(_measurable(goal, judged, part).values()):
         raise DataError(f"{folder}: the validation images hold one class only of {', '.join(goal.labels)}: no AUC can be computed on them")
+
+
+def unmeasured(goal: Task, judged: Targets, parts: Sequence[Part]) -> str:
+    """Says over how many labels a mean AUC is taken where some have no AUC.
+
+    Args:
+      goal: The task; a "multiclass" one has an AUC per class, that class against all others.
+      judged: Targets that predictions are compared with.
+      parts: One per fold, or one for all repeats.
+
+    Returns:
+      A sentence per part with such labels, or "" where every label has both classes.
+    """
+    what = "classes" if goal.kind == "multiclass" else "labels"
+    sentences = []
+    for fold, part in enumerate(parts):
+        measurable = _measurable(goal, judged, part)
+        missing = [name for name, both in measurable.items() if not both]
+        if missing:
+            where = f"In fold {fold + 1} the" if len(parts) > 1 else "The"
+            count = f"{len(measurable) - len(missing)} of {len(measurable)} {what}"
+            sentences.append(
+                f"{where} AUC is the mean over {count}: {', '.join(missing)} "
+                f"{'is' if len(missing) == 1 else 'are'} left out, since the validation images hold "
+                f"one class only of {'it' if len(missing) == 1 else 'them'}."
+            )
+    return " ".join(sentences)
+
+
+def _measurable(goal: Task, judged: Targets, part: Part) -> dict[str, bool]:
+    """Returns, for each label (or class), whether the validation images hold it and its opposite."""
+    columns: dict[str, bool] = {}
+    for column, label in enumerate(goal.labels):
+        counted = part.val[judged.weights[part.val, column] != 0]
+        values = judged.values[counted, column].round().astype(int)
+        if goal.kind == "multiclass":
+            each = {f"{label} = {c}": values == c for c in range(goal.classes)}
+        else:
+            each = {label: values > 0}
+        columns |= {name: bool(is_it.any() and not is_it.all()) for name, is_it in each.items()}
+    return columns

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from transfer_jax.core import mesh as meshes
+from transfer_jax.core.errors import AnalysisError
 from transfer_jax.data import records, spec
 from transfer_jax.studies import trained
 from transfer_jax.studies.shown import Shown
@@ -19,11 +20,11 @@ BATCH = 128  # images per device
 
 
 class Predictions(NamedTuple):
-    """Probabilities of n images.
+    """What a network says of n images.
 
     Attributes:
-      ids: names of the images, n.
-      outputs: name of an output -> probabilities, [n]: a label's, or "label=class" of a multiclass task.
+      ids: Names of the images, n of them.
+      outputs: Name of an output -> log-odds [n]: of a label, or of "label=class" of a multiclass task.
     """
 
     ids: list[str]
@@ -31,7 +32,7 @@ class Predictions(NamedTuple):
 
 
 def predict(path: str, network: str, folder: Path, splits: Sequence[str]) -> Predictions:
-    """The probabilities that saved weights give the images of some splits.
+    """Returns what saved weights say of the images of some splits.
 
     Args:
       path: of weights with a head and a card, as a study leaves them.
@@ -40,7 +41,8 @@ def predict(path: str, network: str, folder: Path, splits: Sequence[str]) -> Pre
       splits: of the data set.
 
     Raises:
-      UserError: weights, network and data do not go together, or the card does not say what the outputs are.
+      UserError: Weights, network and data do not go together, the card does not say what the outputs
+        are, or the predictions are not finite.
     """
     found = trained.read(path, network)
     outputs = found.outputs()
@@ -49,11 +51,17 @@ def predict(path: str, network: str, folder: Path, splits: Sequence[str]) -> Pre
     images, positions = records.open_splits(folder, manifest, splits)
     wanted = np.concatenate([positions[split] for split in splits])
     shown = Shown(images, wanted, meshes.create(), per_device=BATCH)
-    table = probabilities(trained.scores(found.form, outputs), found.variables, shown)
+    table = log_odds(trained.scores(found.form, outputs), found.variables, shown)
+    if not np.isfinite(table).all():
+        count = int((~np.isfinite(table)).any(axis=1).sum())
+        raise AnalysisError(
+            f"{found.where} gives {count} of {len(table)} images predictions that are not finite: its "
+            "training diverged, or its normalisation does not fit the images"
+        )
     return Predictions(images.rows.ids[wanted].tolist(), {name: table[:, i] for i, name in enumerate(outputs.names())})
 
 
-def probabilities(scores: Callable[[Any, jax.Array], jax.Array], variables: Any, images: Shown) -> Float[np.ndarray, "n s"]:
-    """What `trained.scores` gives all images; fetched when all are there."""
+def log_odds(scores: Callable[[Any, jax.Array], jax.Array], variables: Any, images: Shown) -> Float[np.ndarray, "n s"]:
+    """Returns what `trained.scores` gives all images; fetched when all of them are computed."""
     given = [scores(variables, raw) for raw, _ in images]
     return np.concatenate([np.asarray(part) for part in given])[: len(images)]

@@ -15,15 +15,25 @@ from transfer_jax.studies import assessment, cards, datasets, grid, results, ses
 from transfer_jax.studies.datasets import Opened
 from transfer_jax.studies.inside import inspection
 from transfer_jax.studies.inside.probe import Probe
+from transfer_jax.studies.session import Outcome
 from transfer_jax.studies.sources import Pretrained
+from transfer_jax.train import early_stop
 
 
 class Done(NamedTuple):
-    """Where a study's results are, and its table as text."""
+    """Where a study's results are, and what the console says of them.
+
+    Attributes:
+      report: The report's file.
+      tensorboard: Folder for TensorBoard.
+      table: One line per arm.
+      notes: What a reader of the table must know, a sentence each.
+    """
 
     report: Path
     tensorboard: Path
     table: str
+    notes: tuple[str, ...]
 
 
 def run(study: Study, folder: str | Path) -> Done:
@@ -44,7 +54,7 @@ def run(study: Study, folder: str | Path) -> Done:
     network = functools.partial(settings.network, study, opened.task.num_outputs)
     probe = Probe(opened, network(), plans[0].variables, study.similarity, mesh)
     outcome = session.train("study", folder, network, opened, study.recipe, plans, seed=study.seed, mesh=mesh, probe=probe)
-    inside = inspection.inspect(study, opened, network(), probe, plans, outcome.variables, mesh) if study.similarity.at_end else None
+    inside = inspection.inspect(study, opened, network(), probe, plans, outcome, mesh) if study.similarity.at_end else None
     if jax.process_index() == 0:
         for plan in plans:
             for place, variables, entry in cards.places(folder, outcome, plan.name):
@@ -54,7 +64,20 @@ def run(study: Study, folder: str | Path) -> Done:
         writeup.write(study, folder, opened, outcome.history, source, (before, after), inside, time.monotonic() - start)
     rows = results.summaries(study, results.rows(study, outcome.history))
     table = tables.plain(tables.HEADER, [tables.cells(row) for row in rows], study.threshold_auc)
-    return Done(folder / "report.html", folder, table)
+    notes = tuple(filter(None, (_diverged(outcome), opened.unmeasured())))
+    return Done(folder / "report.html", folder, table, notes)
+
+
+def _diverged(outcome: Outcome) -> str:
+    """Says which members diverged, or "" where none did."""
+    diverged = early_stop.diverged(outcome.history)
+    if not diverged:
+        return ""
+    members = ", ".join(f"{member} at step {step}" for member, step in diverged.items())
+    return (
+        f"Diverged: {members}. Diverged members enter no mean, are compared with no other, and leave "
+        "only the weights of their best evaluation before."
+    )
 
 
 def _check(study: Study, found: Pretrained | None, mesh: Mesh) -> tuple[Opened | None, Opened | None]:

@@ -38,7 +38,8 @@ class Outcome:
     Attributes:
       variables: member -> its last variables.
       best: member -> its variables at the evaluation with the lowest validation loss.
-      history: one entry per member and evaluation: member, step, auc, loss, and the training's averages since the last one.
+      history: One entry per member and evaluation: member, step, auc, loss, diverged, and the
+        training's averages since the last one.
     """
 
     variables: dict[str, Any]
@@ -90,7 +91,7 @@ def train(
         boards = {name: stack.enter_context(Writer(folder / "tensorboard" / name)) for name in members} if jax.process_index() == 0 else {}
         first = restored.step if restored is not None else 0
         progress = stack.enter_context(Progress(label, first, recipe.steps, recipe.batch_size * len(plans)))
-        assess = Assessment(boards, validations, step.make_predict(network(()), goal, mesh), opened.task, recipe.patience, progress, mesh)
+        assess = Assessment(boards, validations, step.make_predict(network(()), goal, mesh), opened.task, recipe, progress, mesh)
         if restored is None:
             for plan in plans:
                 assess.introduce(plan.name, plan.facts, plan.variables["params"])
@@ -111,7 +112,7 @@ def train(
             lambda done, members: progress.update(done),
         ]
         if probe is not None and probe.every:
-            hooks.insert(0, loop.every(probe.every, Drift(probe, plans, boards, lambda: assess.stopped)))
+            hooks.insert(0, loop.every(probe.every, Drift(probe, plans, boards, lambda: assess.stopped | set(assess.diverged))))
         stop = stack.enter_context(StopRequest())
         try:
             done = loop.run(members, groups, todo, first=first, last=recipe.steps, hooks=hooks, stop=stop, stopped=lambda: assess.stopped)
@@ -123,5 +124,7 @@ def train(
 
 
 def _finished(recipe: Recipe, restored: Restored) -> bool:
-    """Whether nothing is left to be trained: all steps are done, or every member has stopped early."""
-    return restored.step == recipe.steps or early_stop.stopped(restored.extra["history"], recipe.patience) >= set(restored.members)
+    """Returns whether nothing is left to train: all steps are done, or every member has stopped."""
+    return restored.step == recipe.steps or early_stop.stopped(restored.extra["history"], recipe.patience, recipe.on_divergence) >= set(
+        restored.members
+    )

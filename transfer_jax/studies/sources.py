@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 
 from transfer_jax import settings, weights
 from transfer_jax.core import rng
-from transfer_jax.core.errors import CheckpointError
+from transfer_jax.core.errors import CheckpointError, DivergedError
 from transfer_jax.settings import Recipe, Study
 from transfer_jax.studies import cards, datasets, programs, session
 from transfer_jax.studies.plan import Plan
@@ -91,8 +91,9 @@ def obtain(study: Study, workdir: Path, mesh: Mesh, opened: datasets.Opened | No
       opened: the source's data, where they are opened already.
 
     Raises:
-      DataError: the source's data are missing or damaged.
-      Interrupted: the user stopped its training; it is saved.
+      DataError: The source's data are missing or damaged.
+      DivergedError: The source's training diverged.
+      Interrupted: The user stopped its training; it is saved.
     """
     if study.source.kind == "none":
         return Pretrained(None, None, [])
@@ -111,6 +112,13 @@ def obtain(study: Study, workdir: Path, mesh: Mesh, opened: datasets.Opened | No
     # One seed more than the targets', so that a source and a target on the same images do not share their order.
     make = functools.partial(settings.network, study, opened.task.num_outputs, name=name)
     outcome = session.train("source", workdir / NAME, make, opened, recipe, [plan], seed=study.seed + 1, mesh=mesh)
+    diverged = early_stop.diverged(outcome.history)
+    if diverged:
+        raise DivergedError(
+            f"the source diverged at step {diverged[NAME]} of {recipe.steps}: its loss, parameters or "
+            "predictions are not finite, so that no arm can begin from it; lower "
+            f"config.source.recipe.learning_rate (now {recipe.learning_rate:g}) and give a new workdir"
+        )
     best = early_stop.best(outcome.history)
     taken, entry = (outcome.best[NAME], best) if study.source.take == "best" else (outcome.variables[NAME], outcome.history[-1])
     if jax.process_index() == 0:

@@ -5,24 +5,58 @@ import math
 from transfer_jax.studies.comparison import Difference, Interval
 from transfer_jax.studies.results import Spread, Summary
 
-DIFFERENCES = ("arm", "final AUC", "steps to AUC >= {threshold:g}", "repeats with both there")
+DIFFERENCES = (
+    "arm",
+    "final AUC",
+    "repeats",
+    "steps to AUC >= {threshold:g}",
+    "repeats that both reached it",
+)
 HEADER = ("arm", "repeats", "final AUC", "best AUC", "steps to AUC >= {threshold:g}")
 
 
 def cells(summary: Summary) -> tuple[str, ...]:
-    """A summary's cells, in the order of `HEADER`."""
+    """Returns a summary's cells, in the order of `HEADER`."""
     if summary.reached == 0:
         steps = "not reached"
     else:
         steps = spread(summary.steps, 0)
         if summary.reached < summary.repeats:
             steps += f" ({summary.reached} of {summary.repeats})"
-    return (summary.arm, str(summary.repeats), spread(summary.final, 3), spread(summary.best, 3), steps)
+    repeats = str(summary.repeats)
+    if summary.counted < summary.repeats:
+        repeats = f"{summary.counted} of {repeats}"
+    final = [spread(summary.final, 3)] if summary.counted else []
+    if summary.diverged:
+        final.append(_divergence(summary))
+    return (summary.arm, repeats, "; ".join(final) or "-", spread(summary.best, 3), steps)
+
+
+def _divergence(summary: Summary) -> str:
+    """Says which repeats of an arm diverged, and when."""
+    by_step: dict[int, list[int]] = {}
+    for repeat, step in summary.diverged.items():
+        by_step.setdefault(step, []).append(repeat)
+    if len(by_step) == 1 and len(summary.diverged) == summary.repeats:
+        return f"diverged at step {next(iter(by_step))}"
+    return "; ".join(
+        f"repeat{'s' if len(repeats) > 1 else ''} {', '.join(map(str, repeats))} diverged at step {step}" for step, repeats in by_step.items()
+    )
 
 
 def difference_cells(difference: Difference) -> tuple[str, ...]:
-    """A difference's cells, in the order of `DIFFERENCES`; an asterisk where zero lies outside the interval."""
-    return (difference.arm, interval(difference.auc, 4), interval(difference.steps, 1), str(difference.steps.number))
+    """Returns a difference's cells, in the order of `DIFFERENCES`.
+
+    An asterisk marks an interval that zero lies outside of.
+    """
+    auc, steps = difference.auc, difference.steps
+    return (
+        difference.arm,
+        interval(auc, 4),
+        str(auc.number),
+        interval(steps, 1),
+        str(steps.number),
+    )
 
 
 def interval(value: Interval, digits: int) -> str:
@@ -35,7 +69,9 @@ def interval(value: Interval, digits: int) -> str:
 
 
 def spread(value: Spread, digits: int) -> str:
-    """`mean ± std`, or the mean alone where there is one repeat."""
+    """Returns `mean ± std`, the mean alone of one repeat, or "-" of none."""
+    if math.isnan(value.mean):
+        return "-"
     text = f"{value.mean:.{digits}f}"
     return text if math.isnan(value.std) else f"{text} ± {value.std:.{digits}f}"
 

@@ -142,7 +142,7 @@ def stages(form: Form) -> Callable[[Any, Array], dict[str, Array]]:
 
 
 def scores(form: Form, outputs: Outputs) -> Callable[[Any, Array], Array]:
-    """The probabilities of every output: (variables, images [b, h, w, 1 or 3] uint8) -> [b, count], compiled."""
+    """Returns the compiled function (variables, images [b, h, w, 1 or 3] uint8) -> log-odds [b, count]."""
     module = form.create(outputs.count)
 
     @jax.jit

@@ -40,13 +40,14 @@ def write(
     rows = results.rows(study, history)
     summaries = results.summaries(study, rows)
     head = tuple(h.format(threshold=study.threshold_auc) for h in tables.HEADER)
-    first = {arm.name: arm.member(0) for arm in study.arms}
-    before, after = ({arm: values[name] for arm, name in first.items()} for values in kernels)
+    drawn = _drawn(study, rows)
+    before, after = ({arm: values[name] for arm, name in drawn.items()} for values in kernels)
     sections = [
-        report.Section("Results", _table_note(study, opened), table=(head, [tables.cells(s) for s in summaries])),
+        report.Section("Results", _table_note(study, opened, rows), table=(head, [tables.cells(s) for s in summaries])),
         report.Section(
             "Convergence",
-            f"Thin lines: repeats; thick: their mean; dashed: the threshold. Below {figures.LOWEST_AUC} the picture is cut off.",
+            f"Thin lines: repeats; thick: their mean; dashed: the threshold. Below {figures.LOWEST_AUC} the picture is cut off."
+            + (" A cross marks the last evaluation before a member diverged." if _diverged(rows) else ""),
             picture=figures.convergence(study, history),
         ),
         *_compared(study, rows),
@@ -57,17 +58,40 @@ def write(
         ),
         report.Section("Final AUC", "Members of one repeat saw the same batches in the same order.", picture=figures.final_auc(summaries, rows)),
         *(looks.sections(study, inside, rows) if inside is not None else []),
-        report.Section(
-            "First-layer filters", "Repeat 0. Grey is zero; the two pictures of an arm share one scale.", picture=figures.first_layer(before, after)
-        ),
     ]
+    if drawn:
+        note = "The first repeat of each arm that did not diverge. Grey is zero; the two pictures of an arm share one scale."
+        sections.append(report.Section("First-layer filters", note, picture=figures.first_layer(before, after)))
     files.write(folder / "results.csv", results.to_csv(rows))
     files.write(folder / "history.csv", results.to_csv(history))
     if inside is not None:
         files.write(folder / "similarity.csv", results.to_csv(representations.to_rows(inside.likenesses)))
         files.write(folder / "agreement.csv", results.to_csv(inspection.to_rows(inside.agreements)))
     lead = f"{study.network} on {opened.manifest.name}: {len(study.arms)} initialisations, {study.repeats} repeats each."
-    files.write(folder / "report.html", report.page(study.name, lead, _facts(study, opened, source, seconds), sections))
+    facts = _facts(study, opened, source, seconds)
+    diverged = _diverged(rows)
+    if diverged:
+        facts["Diverged"] = (
+            ", ".join(f"{row['arm']}-{row['repeat']} at step {row['diverged_at']}" for row in diverged)
+            + ": its loss, parameters or predictions are not finite numbers from then on"
+        )
+    files.write(folder / "report.html", report.page(study.name, lead, facts, sections))
+
+
+def _diverged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the rows of the members that diverged."""
+    return [row for row in rows if row["diverged_at"] is not None]
+
+
+def _drawn(study: Study, rows: list[dict[str, Any]]) -> dict[str, str]:
+    """Returns, for each arm, the first of its members that did not diverge, if there is one."""
+    sound = {(row["arm"], row["repeat"]) for row in rows if row["diverged_at"] is None}
+    members: dict[str, str] = {}
+    for arm in study.arms:
+        for repeat in range(study.repeats):
+            if (arm.name, repeat) in sound:
+                members.setdefault(arm.name, arm.member(repeat))
+    return members
 
 
 def _compared(study: Study, rows: list[dict[str, Any]]) -> list[report.Section]:
@@ -83,11 +107,14 @@ def _compared(study: Study, rows: list[dict[str, Any]]) -> list[report.Section]:
     return [report.Section(f"Differences from {study.arms[0].name}", note, table=(head, [tables.difference_cells(d) for d in found]))]
 
 
-def _table_note(study: Study, opened: Opened) -> str:
+def _table_note(study: Study, opened: Opened, rows: list[dict[str, Any]]) -> str:
+    unmeasured = opened.unmeasured()
     return (
         f"AUC on {len(opened.part(0).val)} validation images, mean ± sample standard deviation over repeats, evaluated every "
         f"{study.recipe.eval_every} steps. Best AUC is picked on the images it is measured on and so is optimistic. "
         "Steps to the threshold are those of the first evaluation at or above it."
+        + (f" {unmeasured}" if unmeasured else "")
+        + (" Members that diverged enter no mean and never reach the threshold." if _diverged(rows) else "")
     )
 
 
@@ -112,6 +139,7 @@ def _facts(study: Study, opened: Opened, source: Pretrained, seconds: float) -> 
         facts["Source"] = (
             f"the same network trained {study.source.recipe.steps} steps on {data.phantom or Path(data.path or '').name} "
             f"({data.task}: {', '.join(data.labels)}), AUC {source.history[-1]['auc']:.3f}"
+            f"{results.labels_in_mean(source.history[-1])}"
         )
     elif source.card is not None:
         card = source.card

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -24,16 +25,31 @@ def evaluate(members: Mapping[str, Any], batches: Iterable[DeviceBatch], predict
       classes: number of the network's outputs.
 
     Returns:
-      name -> {"auc": mean over labels that have both classes, "loss": mean, "auc/<i>": of label i where there are several}.
+      A report per member:
+        "auc": Mean over the labels that have both classes; NaN where none has, or a score is NaN.
+        "loss": Mean over the targets that count.
+        "diverged": Whether the loss, a score or a variable is not finite.
+        "auc/<i>": AUC of label i, and "auc_labels": number of labels in the mean; only where there
+          are several labels.
     """
     reports = {}
-    for name, found in judged(members, batches, predict).items():
-        targets, mask = found.targets, found.mask
+    for name, prediction in judged(members, batches, predict).items():
+        targets, mask, scores = prediction.targets, prediction.mask, prediction.scores
         if kind == "multiclass":
-            targets, mask = ranking.one_against_rest(targets, classes), jnp.broadcast_to(mask, found.scores.shape)
-        reports[name] = (ranking.count_pairs(found.scores, targets, mask), found.loss / jnp.maximum(found.count, 1))
+            targets = ranking.one_against_rest(targets, classes)
+            mask = jnp.broadcast_to(mask, scores.shape)
+        loss = prediction.loss / jnp.maximum(prediction.count, 1)
+        finite = all_finite((members[name], scores, loss))
+        reports[name] = (ranking.count_pairs(scores, targets, mask), loss, finite)
     # Fetched only now: until here nothing waits for the device.
-    return {name: _report(ranking.auc(counts), float(loss)) for name, (counts, loss) in reports.items()}
+    return {name: _report(ranking.auc(counts), float(loss), bool(finite)) for name, (counts, loss, finite) in reports.items()}
+
+
+@jax.jit
+def all_finite(tree: Any) -> Array:
+    """Returns whether every number in the tree's arrays is finite, as a boolean array of shape []."""
+    leaves = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]
+    return jnp.stack(leaves).all() if leaves else jnp.bool_(True)
 
 
 def judged(members: Mapping[str, Any], batches: Iterable[DeviceBatch], predict: Predict) -> dict[str, Prediction]:
@@ -51,7 +67,11 @@ def judged(members: Mapping[str, Any], batches: Iterable[DeviceBatch], predict: 
     return {name: whole(parts) for name, parts in seen.items()}
 
 
-def _report(auc: np.ndarray, loss: float) -> dict[str, float]:
-    both = auc[~np.isnan(auc)]
-    report = {"auc": float(both.mean()) if len(both) else float("nan"), "loss": loss}
-    return report if len(auc) == 1 else report | {f"auc/{i}": float(value) for i, value in enumerate(auc)}
+def _report(auc: np.ndarray, loss: float, finite: bool) -> dict[str, float]:
+    defined = auc[~np.isnan(auc)]
+    mean = float(defined.mean()) if len(defined) else float("nan")
+    report = {"auc": mean, "loss": loss, "diverged": not finite}
+    if len(auc) == 1:
+        return report
+    by_label = {f"auc/{i}": float(value) for i, value in enumerate(auc)}
+    return report | {"auc_labels": len(defined)} | by_label

@@ -13,7 +13,7 @@ PerTarget = Callable[[Float[Array, "b k"], Float[Array, "b t"]], Float[Array, "b
 
 
 class Objective(NamedTuple):
-    """An objective as functions of (logits [b, k], targets [b, t])."""
+    """An objective as functions of (logits [b, k], targets [b, t]); scores are log-odds."""
 
     loss: PerTarget
     correct: PerTarget

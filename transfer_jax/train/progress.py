@@ -35,8 +35,12 @@ class Progress:
             self._bar.close()
 
     def note(self, text: str) -> None:
-        """A short result to show beside the progress."""
+        """Shows a short result beside the progress from the next update on."""
         self._note = text
+
+    def say(self, text: str) -> None:
+        """Prints a line of its own at once, without disturbing the bar."""
+        tqdm.write(f"{self._label}: {text}", file=sys.stderr)
 
     def update(self, done: int) -> None:
         """`done` rounds are finished."""

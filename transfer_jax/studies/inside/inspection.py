@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jax.sharding import Mesh
+from scipy import special
 
 from transfer_jax.analysis import agreement
 from transfer_jax.analysis.agreement import Agreement
@@ -19,7 +20,8 @@ from transfer_jax.studies.inside import representations
 from transfer_jax.studies.inside.probe import Probe
 from transfer_jax.studies.inside.representations import Likeness
 from transfer_jax.studies.plan import Plan
-from transfer_jax.train import evaluate, objective, step
+from transfer_jax.studies.session import Outcome
+from transfer_jax.train import early_stop, evaluate, objective, step
 from transfer_jax.train.step import Prediction
 
 _BATCH = 128  # per device
@@ -50,18 +52,28 @@ class Inside(NamedTuple):
     agreements: list[Agreed]
 
 
-def inspect(study: Study, opened: Opened, module: Any, probe: Probe, plans: Sequence[Plan], after: Mapping[str, Any], mesh: Mesh) -> Inside:
-    """Compares the members of a study.
+def inspect(
+    study: Study,
+    opened: Opened,
+    module: Any,
+    probe: Probe,
+    plans: Sequence[Plan],
+    outcome: Outcome,
+    mesh: Mesh,
+) -> Inside:
+    """Compares the members of a study that have not diverged.
 
     Args:
-      study: that is finished.
-      opened: its data.
-      module: its network.
-      probe: compares its networks.
-      plans: what members were before their training.
-      after: member -> variables.
-      mesh: the devices.
+      study: The finished study.
+      opened: Its data.
+      module: Its network.
+      probe: Compares two networks.
+      plans: What the members were before their training.
+      outcome: What their training gave.
+      mesh: The devices.
     """
+    diverged = early_stop.diverged(outcome.history)
+    after = {name: values for name, values in outcome.variables.items() if name not in diverged}
     likenesses = representations.compare(study, probe, {plan.name: plan.variables for plan in plans}, after)
     return Inside(likenesses, probe.left_out, probe.images, _agreements(study, opened, module, after, mesh))
 
@@ -73,18 +85,23 @@ def _agreements(study: Study, opened: Opened, module: Any, after: Mapping[str, A
     predict = step.make_predict(module, objective.classify(task.kind, task.widths), mesh)
     for fold, part in enumerate(opened.parts):
         repeats = range(fold, study.repeats, len(opened.parts))
-        members = {arm.member(repeat): after[arm.member(repeat)] for repeat in repeats for arm in study.arms}
+        names = [arm.member(repeat) for repeat in repeats for arm in study.arms]
+        members = {name: after[name] for name in names if name in after}
         said = evaluate.judged(members, feed.stored(opened, part.val, mesh, batch_size=_BATCH * mesh.size), predict)
         for arm in study.arms[1:]:
             for repeat in repeats:
-                found = _agreement(task.kind, said[arm.member(repeat)], said[study.arms[0].member(repeat)])
+                pair = arm.member(repeat), study.arms[0].member(repeat)
+                if not all(name in said for name in pair):
+                    continue
+                found = _agreement(task.kind, *(said[name] for name in pair))
                 made += [Agreed(arm.name, repeat, label, each) for label, each in zip(task.labels, found, strict=False)]
     return sorted(made, key=lambda each: each.repeat)
 
 
 def _agreement(kind: str, own: Prediction, first: Prediction) -> tuple[Agreement, ...]:
     try:
-        return agreement.compare(kind, np.asarray(own.scores), np.asarray(first.scores), np.asarray(own.targets), np.asarray(own.mask))
+        ours, theirs = (special.expit(np.asarray(each.scores, np.float64)) for each in (own, first))
+        return agreement.compare(kind, ours, theirs, np.asarray(own.targets), np.asarray(own.mask))
     except AnalysisError as error:
         logging.warning("predictions are not compared: %s", error)
         return ()

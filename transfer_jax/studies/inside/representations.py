@@ -6,6 +6,7 @@ Source: Raghu et al. 2019 ("Transfusion"), figures 2 to 4; Juodelyte et al. 2023
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -70,14 +71,17 @@ def compare(study: Study, probe: Compare, before: Mapping[str, Any], after: Mapp
     Args:
       study: they are of.
       probe: (repeat that says which images, variables, variables) -> stage -> what is found; nothing where they cannot be compared.
-      before: member -> variables.
-      after: member -> variables.
+      before: Member -> variables.
+      after: Member -> variables; pairs of which a trained member is not there (it diverged) are left out.
     """
     name = {(arm.name, repeat): arm.member(repeat) for arm in study.arms for repeat in range(study.repeats)}
     made: list[Likeness] = []
     for pair in tqdm(pairs(study), desc="comparing", unit="pair", disable=None, leave=False):
         first, second = name[pair.arm_a, pair.repeat_a], name[pair.arm_b, pair.repeat_b]
-        found = probe(pair.repeat_a, (after if pair.what == AFTER else before)[first], (before if pair.what == BEFORE else after)[second])
+        ours, theirs = (after if pair.what == AFTER else before), (before if pair.what == BEFORE else after)
+        if first not in ours or second not in theirs:
+            continue
+        found = probe(pair.repeat_a, ours[first], theirs[second])
         made += [Likeness(pair, stage, layerwise.mean_of(each)) for stage, each in found.items()]
     return made
 
@@ -119,9 +123,9 @@ def top(likenesses: Sequence[Likeness]) -> dict[tuple[str, str], list[float]]:
 
 def before_and_after(likenesses: Sequence[Likeness]) -> dict[str, dict[tuple[str, str], list[tuple[float, float]]]]:
     """Stage -> (arm, arm) -> (similarity before training, after it) of each pair of networks (figure 4 of "Transfusion")."""
-    made: dict[str, dict[tuple[str, str], list[tuple[float, float]]]] = {stage: {} for stage in stages(likenesses)}
+    made: dict[str, dict[tuple[str, str], list[tuple[float, float]]]] = {}
     for stage, first, second in _twice(likenesses):
-        made[stage].setdefault((first.pair.arm_a, first.pair.arm_b), []).append((first.found.mean, second.found.mean))
+        made.setdefault(stage, {}).setdefault((first.pair.arm_a, first.pair.arm_b), []).append((first.found.mean, second.found.mean))
     return made
 
 
@@ -148,7 +152,10 @@ class Gain(NamedTuple):
 
 
 def gains(rows: Sequence[Mapping[str, Any]], similarities: Sequence[Mapping[str, Any]]) -> list[Gain]:
-    """Members of every arm but the first, from the rows of results.csv and similarity.csv of a study."""
+    """Returns the members of every arm but the first, from the rows of results.csv and similarity.csv.
+
+    Members without a final AUC, or whose partner in the first arm has none, are left out.
+    """
     first = rows[0]["arm"]
     level = {int(row["repeat"]): float(row["final_auc"]) for row in rows if row["arm"] == first}
     moved: dict[tuple[str, int], dict[str, float]] = {}
@@ -158,6 +165,7 @@ def gains(rows: Sequence[Mapping[str, Any]], similarities: Sequence[Mapping[str,
     made = []
     for row in rows:
         repeat = int(row["repeat"])
-        if row["arm"] != first and (row["arm"], repeat) in moved:
-            made.append(Gain(row["arm"], moved[row["arm"], repeat], float(row["final_auc"]) / level[repeat] - 1))
+        gain = float(row["final_auc"]) / level[repeat] - 1
+        if row["arm"] != first and (row["arm"], repeat) in moved and math.isfinite(gain):
+            made.append(Gain(row["arm"], moved[row["arm"], repeat], gain))
     return made

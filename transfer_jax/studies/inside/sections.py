@@ -19,7 +19,8 @@ from transfer_jax.studies.results import Spread
 def sections(study: Study, inside: Inside, rows: Sequence[Mapping[str, Any]]) -> list[Section]:
     """The sections of what was found; `rows` are those of results.csv."""
     found = inside.likenesses
-    made = [_training(study, inside), *_arms(inside), *_agreements(study, inside)] if found else _agreements(study, inside)
+    made = [_training(study, inside)] if representations.curves(found, TRAINING) else []
+    made += [*_arms(inside), *_agreements(study, inside)] if found else _agreements(study, inside)
     points = representations.gains(rows, representations.to_rows(found))
     if len(points) >= regression.LEAST:
         first = study.arms[0].name

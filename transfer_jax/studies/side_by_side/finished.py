@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import functools
 import json
@@ -117,6 +118,7 @@ def _arm(named: str, folder: Path, study: Study, arm: Arm, take: str) -> Run:
     needed = ["report.html", *(f"{TAKE[take]}/{arm.member(repeat)}" for repeat in range(study.repeats))]
     missing = [name for name in needed if not (folder / name).exists()]
     if missing:
+        _check_diverged(folder, study, arm, take)
         raise ConfigError(f"{folder} is not finished (it has no {missing[0]}): call its command again, with --workdir={folder}")
     opened = _data(folder, study)
     source = functools.cache(lambda: _source(folder, study, arm))
@@ -130,6 +132,23 @@ def _arm(named: str, folder: Path, study: Study, arm: Arm, take: str) -> Run:
         return dataclasses.replace(last(repeat), where=where, variables=grid.first_variables(study, opened, arm, repeat, source()))
 
     return Run(named, arm.name, study.repeats, study, opened, last, initial)
+
+
+def _check_diverged(folder: Path, study: Study, arm: Arm, take: str) -> None:
+    """Raises ConfigError where weights are missing since their member diverged."""
+    if not (folder / "results.csv").is_file():
+        return
+    table = csv.DictReader((folder / "results.csv").read_text(encoding="utf-8").splitlines())
+    for row in table:
+        if row["arm"] == arm.name and row["diverged_at"]:
+            member = arm.member(int(row["repeat"]))
+            before = "its best weights before that are there (take them by --take=best), or " * (
+                take == "last" and (folder / TAKE["best"] / member).exists()
+            )
+            raise ConfigError(
+                f"{member} of {folder} diverged at step {row['diverged_at']} and left no {take} weights: "
+                f"{before}name another arm (arms: {', '.join(each.name for each in study.arms)})"
+            )
 
 
 def _data(folder: Path, study: Study) -> datasets.Opened:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
+from scipy import special
+
 from transfer_jax.analysis import agreement
 from transfer_jax.analysis.agreement import Agreement
 from transfer_jax.core.errors import ConfigError
@@ -29,7 +32,10 @@ class Mistakes:
         Raises:
           AnalysisError: no image has a label, or a network gives NaN.
         """
-        ours, theirs = (predicting.probabilities(self._scores(one.form, one.outputs()), one.variables, images) for one in (first, second))
+        ours, theirs = (
+            special.expit(predicting.log_odds(self._scores(one.form, one.outputs()), one.variables, images).astype(np.float64))
+            for one in (first, second)
+        )
         labels = {label: values[images.positions] for label, values in self._records.rows.labels.items()}
         targets = self._goal.targets(labels, training=False)
         found = agreement.compare(self._goal.kind, ours, theirs, targets.values, targets.weights != 0)
