@@ -31,7 +31,10 @@ def study(**recipe):
 
 def history(folder):
     with open(folder / "history.csv", newline="") as file:
-        return [{**entry, "step": int(entry["step"]), "loss": float(entry["loss"])} for entry in csv.DictReader(file)]
+        return [
+            {**entry, "step": int(entry["step"]), "loss": float(entry["loss"]), "diverged": entry["diverged"] == "True"}
+            for entry in csv.DictReader(file)
+        ]
 
 
 def bits(folder):

@@ -5,6 +5,7 @@ import logging
 import jax
 import numpy as np
 import pytest
+from scipy import special
 
 from transfer_jax.core import mesh as meshes
 from transfer_jax.core.errors import ConfigError, DataError
@@ -131,7 +132,7 @@ def test_what_cannot_be_learned_or_measured_is_an_error(folder, options, message
 
 def test_self_trained_labels_are_what_the_table_says(folder, tmp_path):
     ids = opened(folder).records.rows.ids
-    predictions.write(tmp_path / "p.csv", ids.tolist(), {"finding": np.linspace(0, 1, len(ids))})
+    predictions.write(tmp_path / "p.csv", ids.tolist(), {"finding": special.logit(np.linspace(0, 1, len(ids)))})
     found = opened(folder, uncertain=("self_trained",), predictions=str(tmp_path / "p.csv"))
     uncertain = np.flatnonzero(np.array(FINDING[:90]) == UNCERTAIN)
     np.testing.assert_allclose(found.targets.values[uncertain, 0], uncertain / 119, atol=1e-5)

@@ -52,6 +52,8 @@ def test_self_training_goes_by_way_of_a_table(folder, tmp_path, command):
     given = np.array([[float(row[label]) for label in LABELS] for row in rows])
     assert len({row["id"] for row in rows}) == 80
     assert ((given > 0) & (given < 1)).all()
+    log_odds = np.array([[float(row[f"log-odds of {label}"]) for label in LABELS] for row in rows])
+    np.testing.assert_allclose(log_odds, np.log(given / (1 - given)), rtol=1e-4, atol=1e-6)
     # The same scores as the study's own evaluation: their AUC is what its history says.
     val = [(row["id"], float(row["consolidation"])) for row in rows[48:]]
     truth = {item.id: item.labels["consolidation"] for item in phantom.items("chest", size=32, counts={"train": 48, "val": 32}, seed=0)}

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import special
 
 from transfer_jax import models, weights
 from transfer_jax.analysis import agreement, cca
@@ -98,7 +99,8 @@ def test_weights_go_with_every_repeat_of_a_study(finished_arms, call, data):
     assert {row["repeat"] for row in rows} == {"0", "1"}
     assert "72 images of fundus" in page and "stages on 40 of them" in page
     paths = (folder / "best" / "random-1", *(folder / "best" / f"{ARM}-{repeat}" for repeat in (0, 1)))
-    first, *others = (predicting.predict(str(path), "cbr_tiny", data, ("train", "val")).outputs["grade"][:, None] for path in paths)
+    log_odds = [predicting.predict(str(path), "cbr_tiny", data, ("train", "val")).outputs["grade"] for path in paths]
+    first, *others = (special.expit(values.astype(np.float64))[:, None] for values in log_odds)
     found, _ = records.open_splits(data, spec.Manifest.read(data), ("train", "val"))
     targets = (found.rows.labels["grade"] >= 2).astype(np.float32)[:, None]
     by_hand = [agreement.compare("binary", first, other, targets)[0] for other in others]
