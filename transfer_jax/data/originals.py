@@ -1,5 +1,6 @@
 """Original images as publishers give them to uint8 pixels: JPEG, PNG, TIFF and other raster files, DICOM, arrays."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from transfer_jax.data import headers
 from transfer_jax.data.items import Image
 
 MOST_PIXELS = 100_000_000
+# 15 bits in 16 reach half of the range, 12 bits a sixteenth.
+_DARK = 0.5
 
 
 class Original(NamedTuple):
@@ -64,6 +67,22 @@ def read(image: Image, channels: int, *, stretch: bool = False) -> Original:
     pixels = _decoded(data, channels, image)
     reach = float(pixels.max() / 65535) if pixels.dtype == np.uint16 and not stretch else None
     return Original(_fit(_to_8_bit(pixels, stretch, image), channels, str(image)), reach)
+
+
+def note_on_range(reaches: Sequence[float]) -> str | None:
+    """Returns a sentence for the user where images of more than 8 bits come out dark, or None where they do not.
+
+    Args:
+      reaches: `Original.reach` of every image that has one.
+    """
+    dark = [reach for reach in reaches if reach <= _DARK]
+    if not dark:
+        return None
+    return (
+        f"{len(dark)} of {len(reaches)} images of more than 8 bits are dark: they use at most {max(dark):.1%} of the "
+        f"range of their 16 bits, and their brightest pixel becomes {round(255 * max(dark))} of 255; with --stretch "
+        "each image is stretched from its darkest to its brightest value"
+    )
 
 
 def check_pixels(height: int, width: int, where: str) -> None:
