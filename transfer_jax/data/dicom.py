@@ -102,7 +102,7 @@ def _stored(file: Any, **options: bool) -> tuple[np.ndarray, str]:
     except NotImplementedError as error:
         raise Refusal(f"its pixels are stored as {syntax.name} ({syntax}), which pydicom does not decode") from error
     missing = [line.partition(" requires ")[2] for line in decoder.missing_dependencies if line.startswith("pylibjpeg")]
-    install = f"{_INSTALL} (or {' and '.join(missing)})" if missing else ""
+    install = f"{_INSTALL} (it brings {' and '.join(missing)})" if missing else ""
     if not decoder.is_available:
         raise Refusal(f"its pixels are stored as {syntax.name}, for which no decoder is installed: {install}")
     if syntax in (*uid.JPEGTransferSyntaxes, *uid.JPEGLSTransferSyntaxes):
