@@ -65,6 +65,9 @@ def _shown(file: Any) -> np.ndarray:
     samples = integer(file, "SamplesPerPixel")
     if samples != (3 if interpretation in _COLOUR else 1):
         raise Refusal(f"its SamplesPerPixel is {samples}, which does not go with {interpretation}")
+    presentation = value(file, "PixelPresentation")
+    if presentation in ("COLOR", "MIXED") and interpretation not in _COLOUR:
+        raise Refusal(f"its PixelPresentation is {presentation}: colours of a supplemental palette are not shown")
     _complete_meta(file)
     stored, decoded_as = _stored(file)
     if interpretation in _COLOUR:

@@ -30,9 +30,6 @@ def grey(
     Raises:
       Refusal: A tag has a value with which the image cannot be shown, or a pixel is NaN or infinite.
     """
-    presentation = value(file, "PixelPresentation")
-    if presentation in ("COLOR", "MIXED"):
-        raise Refusal(f"its PixelPresentation is {presentation}: colours of a supplemental palette are not shown")
     if not np.isfinite(stored[~padding]).all():
         raise Refusal("it has pixels that are NaN or infinite")
     if padding.all():
