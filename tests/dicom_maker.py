@@ -9,8 +9,11 @@ ANGIOGRAPHY = "1.2.840.10008.5.1.4.1.1.1"
 RAMP = (np.arange(40 * 60) % 4000).reshape(40, 60)
 
 
-def write(path, pixels, photometric="MONOCHROME2", *, syntax=ExplicitVRLittleEndian, leave_out=(), **tags):
-    """Writes an image: an array, or the bytes of a compressed stream beside `Rows` and `Columns`."""
+PLAIN = ExplicitVRLittleEndian
+
+
+def write(path, pixels, photometric="MONOCHROME2", *, syntax=PLAIN, leave_out=(), **tags):
+    """Writes an image: an array, or a compressed stream beside `Rows` and `Columns`."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = ANGIOGRAPHY, generate_uid()
     meta.TransferSyntaxUID = syntax
@@ -70,7 +73,7 @@ def palette(red, green, blue, first, bits, depth=16, byte_order="<"):
     tags = {}
     for colour, entries in zip(("Red", "Green", "Blue"), (red, green, blue), strict=True):
         tags[f"{colour}PaletteColorLookupTableDescriptor"] = [len(entries) % 65536, first, bits]
-        words = np.asarray(entries, f"{byte_order}u2") if depth == 16 else np.asarray(entries, np.uint8)
+        words = np.asarray(entries, f"{byte_order}u2" if depth == 16 else "u1")
         data = words.tobytes()
         tags[f"{colour}PaletteColorLookupTableData"] = data + b"\0" * (len(data) % 2)
     return tags

@@ -28,7 +28,8 @@ def window(values, centre, width):
 
 def test_without_a_window_the_range_is_stretched_and_monochrome1_turned_over(tmp_path):
     np.testing.assert_allclose(shown(write(tmp_path / "a.dcm", DEEP)), stretched(DEEP), atol=0.51)
-    np.testing.assert_allclose(shown(write(tmp_path / "b.dcm", DEEP, "MONOCHROME1")), 255 - stretched(DEEP), atol=0.51)
+    turned = write(tmp_path / "b.dcm", DEEP, "MONOCHROME1")
+    np.testing.assert_allclose(shown(turned), 255 - stretched(DEEP), atol=0.51)
 
 
 def test_equal_pixels_are_black(tmp_path):
@@ -45,7 +46,14 @@ def test_windows_are_those_of_the_standard(tmp_path, stored, slope, photometric)
     expected = window(values, centre, width)
     if photometric == "MONOCHROME1":
         expected = 255 - expected
-    path = write(tmp_path / "a.dcm", stored, photometric, WindowCenter=[centre, 1.0], WindowWidth=[width, 2.0], **tags)
+    path = write(
+        tmp_path / "a.dcm",
+        stored,
+        photometric,
+        WindowCenter=[centre, 1.0],
+        WindowWidth=[width, 2.0],
+        **tags,
+    )
     np.testing.assert_allclose(shown(path), expected, atol=0.51)
     assert len(np.unique(shown(path))) > 100
 
@@ -72,11 +80,13 @@ def test_a_negative_slope_without_a_window_makes_the_lowest_stored_value_white(t
     ],
 )
 def test_empty_and_half_given_tags_count_as_absent(tmp_path, tags):
-    np.testing.assert_allclose(shown(write(tmp_path / "a.dcm", DEEP, **tags)), stretched(DEEP), atol=0.51)
+    path = write(tmp_path / "a.dcm", DEEP, **tags)
+    np.testing.assert_allclose(shown(path), stretched(DEEP), atol=0.51)
 
 
 def test_the_first_whole_window_is_taken(tmp_path):
-    path = write(tmp_path / "a.dcm", DEEP, WindowCenter=["", "900", "1"], WindowWidth=["700", "800", "1"])
+    windows = {"WindowCenter": ["", "900", "1"], "WindowWidth": ["700", "800", "1"]}
+    path = write(tmp_path / "a.dcm", DEEP, **windows)
     np.testing.assert_allclose(shown(path), window(DEEP, 900, 800), atol=0.51)
     path = write(tmp_path / "b.dcm", DEEP, WindowCenter=[900, 1], WindowWidth=800)
     np.testing.assert_allclose(shown(path), window(DEEP, 900, 800), atol=0.51)
@@ -92,14 +102,16 @@ def test_the_first_whole_window_is_taken(tmp_path):
     ],
 )
 def test_window_functions(tmp_path, function, expected):
-    path = write(tmp_path / "a.dcm", DEEP, WindowCenter=2000, WindowWidth=900, VOILUTFunction=function)
+    tags = {"WindowCenter": 2000, "WindowWidth": 900, "VOILUTFunction": function}
+    path = write(tmp_path / "a.dcm", DEEP, **tags)
     np.testing.assert_allclose(shown(path), expected(DEEP.astype(float)), atol=0.51)
 
 
 def test_narrow_windows(tmp_path):
     threshold = write(tmp_path / "a.dcm", DEEP, WindowCenter=2000, WindowWidth=1)
     np.testing.assert_array_equal(shown(threshold), np.where(DEEP > 1999.5, 255, 0))
-    steep = write(tmp_path / "b.dcm", SIGNED, WindowCenter=0, WindowWidth=0.001, VOILUTFunction="SIGMOID")
+    tags = {"WindowCenter": 0, "WindowWidth": 0.001, "VOILUTFunction": "SIGMOID"}
+    steep = write(tmp_path / "b.dcm", SIGNED, **tags)
     assert set(np.unique(shown(steep))) == {0, 128, 255}
 
 
@@ -108,15 +120,36 @@ def test_narrow_windows(tmp_path):
     [
         ({"WindowCenter": 1, "WindowWidth": 0}, "WindowWidth is 0.0: LINEAR needs at least 1"),
         ({"WindowCenter": 1, "WindowWidth": 0.5}, "WindowWidth is 0.5: LINEAR needs at least 1"),
-        ({"WindowCenter": 1, "WindowWidth": -7, "VOILUTFunction": "SIGMOID"}, "WindowWidth is -7.0: SIGMOID needs more than 0"),
-        ({"WindowCenter": 1, "WindowWidth": 0, "VOILUTFunction": "LINEAR_EXACT"}, "WindowWidth is 0.0: LINEAR_EXACT needs more"),
-        ({"WindowCenter": 1, "WindowWidth": 9, "VOILUTFunction": "CUBIC"}, "VOILUTFunction is 'CUBIC', possible are LINEAR, "),
+        (
+            {"WindowCenter": 1, "WindowWidth": -7, "VOILUTFunction": "SIGMOID"},
+            "WindowWidth is -7.0: SIGMOID needs more than 0",
+        ),
+        (
+            {"WindowCenter": 1, "WindowWidth": 0, "VOILUTFunction": "LINEAR_EXACT"},
+            "WindowWidth is 0.0: LINEAR_EXACT needs more",
+        ),
+        (
+            {"WindowCenter": 1, "WindowWidth": 9, "VOILUTFunction": "CUBIC"},
+            "VOILUTFunction is 'CUBIC', possible are LINEAR, ",
+        ),
         ({"WindowCenter": "inf", "WindowWidth": 9}, "WindowCenter and WindowWidth are inf and 9"),
-        ({"RescaleSlope": 0, "RescaleIntercept": 5}, "RescaleSlope is 0, which makes all pixels equal"),
-        ({"RescaleSlope": "nan", "RescaleIntercept": 5}, "RescaleSlope is nan, which is not a finite number"),
-        ({"RescaleSlope": [1, 2], "RescaleIntercept": 5}, r"RescaleSlope is \[1.0, 2.0\], which is not one number"),
+        (
+            {"RescaleSlope": 0, "RescaleIntercept": 5},
+            "RescaleSlope is 0, which makes all pixels equal",
+        ),
+        (
+            {"RescaleSlope": "nan", "RescaleIntercept": 5},
+            "RescaleSlope is nan, which is not a finite number",
+        ),
+        (
+            {"RescaleSlope": [1, 2], "RescaleIntercept": 5},
+            r"RescaleSlope is \[1.0, 2.0\], which is not one number",
+        ),
         ({"PixelPaddingValue": [1, 2]}, r"PixelPaddingValue is \[1, 2\], which is not one number"),
-        ({"PixelPresentation": "MIXED"}, "PixelPresentation is MIXED: colours of a supplemental palette are not shown"),
+        (
+            {"PixelPresentation": "MIXED"},
+            "PixelPresentation is MIXED: colours of a supplemental palette are not shown",
+        ),
     ],
 )
 def test_values_that_make_no_sense_are_refused_by_name(tmp_path, tags, reason):
@@ -127,7 +160,12 @@ def test_values_that_make_no_sense_are_refused_by_name(tmp_path, tags, reason):
 def test_enhanced_objects_keep_windows_and_slopes_in_functional_groups(tmp_path):
     rescale = item(PixelValueTransformationSequence=[item(RescaleSlope=-2, RescaleIntercept=9)])
     voi = item(FrameVOILUTSequence=[item(WindowCenter=-3000, WindowWidth=2000)])
-    path = write(tmp_path / "a.dcm", DEEP, SharedFunctionalGroupsSequence=[rescale], PerFrameFunctionalGroupsSequence=[voi])
+    path = write(
+        tmp_path / "a.dcm",
+        DEEP,
+        SharedFunctionalGroupsSequence=[rescale],
+        PerFrameFunctionalGroupsSequence=[voi],
+    )
     np.testing.assert_allclose(shown(path), window(DEEP * -2.0 + 9, -3000, 2000), atol=0.51)
 
 
@@ -144,8 +182,11 @@ PADDED = [
 
 @pytest.mark.parametrize(("stored", "padding", "tags"), PADDED)
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
-@pytest.mark.parametrize("view", [{}, {"RescaleSlope": -3, "RescaleIntercept": 7}, {"WindowCenter": 900, "WindowWidth": 700}])
-def test_padding_is_black_and_counts_for_nothing(tmp_path, stored, padding, tags, photometric, view):
+@pytest.mark.parametrize(
+    "view",
+    [{}, {"RescaleSlope": -3, "RescaleIntercept": 7}, {"WindowCenter": 900, "WindowWidth": 700}],
+)
+def test_padding_is_black_and_leaves_the_range(tmp_path, stored, padding, tags, photometric, view):
     pixels = np.where(DISC, stored, padding).astype(stored.dtype)
     inside = stored[DISC] * float(view.get("RescaleSlope", 1)) + view.get("RescaleIntercept", 0)
     expected = np.zeros(stored.shape)
@@ -181,14 +222,16 @@ def test_padding_beyond_the_stored_bits(tmp_path):
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 def test_an_image_of_nothing_but_padding_is_black(tmp_path, photometric):
-    path = write(tmp_path / "a.dcm", np.full((40, 60), 9, np.uint16), photometric, PixelPaddingValue=9)
+    nothing = np.full((40, 60), 9, np.uint16)
+    path = write(tmp_path / "a.dcm", nothing, photometric, PixelPaddingValue=9)
     assert (shown(path) == 0).all()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_floating_point_pixels(tmp_path, dtype):
     values = (RAMP / 7 - 100).astype(dtype)
-    np.testing.assert_allclose(shown(write(tmp_path / "a.dcm", values)), stretched(values), atol=0.51)
+    path = write(tmp_path / "a.dcm", values)
+    np.testing.assert_allclose(shown(path), stretched(values), atol=0.51)
     path = write(tmp_path / "b.dcm", values, WindowCenter=100, WindowWidth=300)
     np.testing.assert_allclose(shown(path), window(values, 100, 300), atol=0.51)
     keyword = ("Float" if dtype is np.float32 else "DoubleFloat") + "PixelPaddingValue"
@@ -211,7 +254,13 @@ def test_pixels_that_are_not_finite_are_refused(tmp_path, odd):
 def test_tables_come_before_windows_and_slopes(tmp_path):
     table = lookup_table((np.arange(4100) % 256) * 256, 0, 16)
     path = write(
-        tmp_path / "a.dcm", DEEP, ModalityLUTSequence=[table], RescaleSlope=5, RescaleIntercept=5, WindowCenter=30_000, WindowWidth=50_000
+        tmp_path / "a.dcm",
+        DEEP,
+        ModalityLUTSequence=[table],
+        RescaleSlope=5,
+        RescaleIntercept=5,
+        WindowCenter=30_000,
+        WindowWidth=50_000,
     )
     np.testing.assert_allclose(shown(path), window(DEEP % 256 * 256.0, 30_000, 50_000), atol=0.51)
     voi = lookup_table(np.arange(4100), 0, 14)

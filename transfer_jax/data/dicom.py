@@ -1,4 +1,4 @@
-"""DICOM images as pydicom and a viewer show them (extra `dicom`): the file, its pixels, and why it cannot be shown."""
+"""DICOM images as pydicom and a viewer show them (extra `dicom`): files, pixels, and refusals."""
 
 import io
 from typing import Any
@@ -12,30 +12,37 @@ from transfer_jax.data.dicom_tags import PIXELS, READ, Refusal, integer, require
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _PALETTE = "PALETTE COLOR"
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+_KNOWN = (*_GREY, _PALETTE, *_COLOUR)
 _INSTALL = "python -m pip install -e '.[dicom]'"
 
 
 def decode(data: bytes, where: str) -> np.ndarray:
-    """Returns the pixels of a DICOM file as a viewer would show them: uint8 [h, w] or [h, w, 3], RGB order.
+    """Returns the pixels of a DICOM file as a viewer would show them.
 
-    Grey images follow `dicom_display.grey`. Palettes are looked up, luminance and chrominance are converted to RGB.
-    Overlays, colour profiles and presentation states are ignored. No tag that names a person is read.
+    Grey images follow `dicom_display.grey`. Palettes are looked up; luminance and chrominance are
+    converted to RGB. Overlays, colour profiles and presentation states are ignored. No tag that
+    names a person is read.
 
     Args:
       data: Contents of the file.
       where: Name of the file, for errors.
 
+    Returns:
+      uint8 [h, w] or, in RGB order, [h, w, 3].
+
     Raises:
-      DataError: pydicom is not installed, or the file is damaged, is compressed in a way that no installed decoder
-        reads, has no pixels or several frames, is too large, or has a tag whose value is unknown or impossible.
+      DataError: pydicom is not installed, or the file is damaged, is compressed in a way that no
+        installed decoder reads, has no pixels or several frames, is too large, or has a tag whose
+        value is unknown or impossible.
     """
     try:
         import pydicom
     except ImportError as error:
-        raise DataError(f"{where} is a DICOM image: install its reader with: {_INSTALL}") from error
+        message = f"{where} is a DICOM image: install its reader with: {_INSTALL}"
+        raise DataError(message) from error
     try:
         file = pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=READ)
-        _check_pixels(file)
+        _check_one_image(file)
         originals.check_pixels(integer(file, "Rows"), integer(file, "Columns"), where)
         return _shown(file)
     except Refusal as error:
@@ -47,11 +54,12 @@ def decode(data: bytes, where: str) -> np.ndarray:
         raise DataError(f"{where} is not a readable DICOM image ({reason})") from error
 
 
-def _check_pixels(file: Any) -> None:
-    """Refuses files without the pixels of exactly one image."""
+def _check_one_image(file: Any) -> None:
+    """Refuses files without pixels, and files of several frames."""
     if not any(keyword in file for keyword in PIXELS):
         kind = value(file, "SOPClassUID") or value(file.file_meta, "MediaStorageSOPClassUID")
-        raise Refusal(f"it holds no pixels (it is {'of no known kind' if kind is None else kind.name})")
+        name = "of no known kind" if kind is None else kind.name
+        raise Refusal(f"it holds no pixels (it is {name})")
     frames = integer(file, "NumberOfFrames", 1)
     if frames > 1:
         raise Refusal(f"it holds {frames} frames: only single images are read")
@@ -59,30 +67,33 @@ def _check_pixels(file: Any) -> None:
 
 def _shown(file: Any) -> np.ndarray:
     interpretation = str(required(file, "PhotometricInterpretation"))
-    known = (*_GREY, _PALETTE, *_COLOUR)
-    if interpretation not in known:
-        raise Refusal(f"its PhotometricInterpretation is {interpretation!r}, shown are {', '.join(known)}")
+    if interpretation not in _KNOWN:
+        shown = ", ".join(_KNOWN)
+        raise Refusal(f"its PhotometricInterpretation is {interpretation!r}, shown are {shown}")
     samples = integer(file, "SamplesPerPixel")
     if samples != (3 if interpretation in _COLOUR else 1):
         raise Refusal(f"its SamplesPerPixel is {samples}, which does not go with {interpretation}")
     presentation = value(file, "PixelPresentation")
     if presentation in ("COLOR", "MIXED") and interpretation not in _COLOUR:
-        raise Refusal(f"its PixelPresentation is {presentation}: colours of a supplemental palette are not shown")
+        reason = "colours of a supplemental palette are not shown"
+        raise Refusal(f"its PixelPresentation is {presentation}: {reason}")
     _complete_meta(file)
+    syntax = file.file_meta.TransferSyntaxUID
     stored, decoded_as = _stored(file)
     if interpretation in _COLOUR:
         if decoded_as != "RGB":
-            syntax = file.file_meta.TransferSyntaxUID.name
-            raise Refusal(f"its colours are {decoded_as} in {syntax}, which pydicom does not convert to RGB")
+            reason = f"in {syntax.name}, which pydicom does not convert to RGB"
+            raise Refusal(f"its colours are {decoded_as} {reason}")
         return dicom_display.colour(stored, file)
-    little_endian = bool(file.file_meta.TransferSyntaxUID.is_little_endian)
+    little_endian = bool(syntax.is_little_endian)
     if interpretation == _PALETTE:
         return dicom_tables.palette_colours(stored, file, little_endian=little_endian)
-    return dicom_display.grey(stored, file, _padding(stored, file), little_endian=little_endian)
+    padding = _padding(stored, file)
+    return dicom_display.grey(stored, file, padding, little_endian=little_endian)
 
 
 def _complete_meta(file: Any) -> None:
-    """Adds the transfer syntax where a file has none: uncompressed pixels are encoded as the rest of the file is."""
+    """Adds a missing transfer syntax: uncompressed pixels are encoded as the rest of the file."""
     from pydicom import uid
 
     if value(file.file_meta, "TransferSyntaxUID") is not None:
@@ -95,38 +106,50 @@ def _complete_meta(file: Any) -> None:
     file.file_meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian if implicit else explicit
 
 
-def _stored(file: Any, **options: bool) -> tuple[np.ndarray, str]:
-    """Decoded values, [h, w] or [h, w, 3], and the photometric interpretation that they are decoded to."""
-    from pydicom import encaps, pixels, uid
+def _stored(file: Any, **options: Any) -> tuple[np.ndarray, str]:
+    """Decodes the pixels, [h, w] or [h, w, 3], and says which interpretation they then have."""
+    from pydicom import pixels
 
     syntax = file.file_meta.TransferSyntaxUID
     try:
         decoder = pixels.get_decoder(syntax)
     except NotImplementedError as error:
-        raise Refusal(f"its pixels are stored as {syntax.name} ({syntax}), which pydicom does not decode") from error
-    missing = [line.partition(" requires ")[2] for line in decoder.missing_dependencies if line.startswith("pylibjpeg")]
-    install = f"{_INSTALL} (it brings {' and '.join(missing)})" if missing else ""
+        reason = f"{syntax.name} ({syntax}), which pydicom does not decode"
+        raise Refusal(f"its pixels are stored as {reason}") from error
+    needs = (line.partition(" requires ") for line in decoder.missing_dependencies)
+    missing = [packages for plugin, _, packages in needs if plugin.startswith("pylibjpeg")]
+    install = f"{_INSTALL} (it brings {' and '.join(missing)})"
     if not decoder.is_available:
-        raise Refusal(f"its pixels are stored as {syntax.name}, for which no decoder is installed: {install}")
-    if syntax in (*uid.JPEGTransferSyntaxes, *uid.JPEGLSTransferSyntaxes):
-        frame = encaps.get_frame(file.PixelData, 0, number_of_frames=1)
-        if headers.is_cut_off(frame):  # libjpeg fills up what is missing
-            raise Refusal("its JPEG stream is cut off: its end is missing")
+        reason = f"for which no decoder is installed: {install}"
+        raise Refusal(f"its pixels are stored as {syntax.name}, {reason}")
+    _check_stream(file)
     try:
         stored, properties = decoder.as_array(file, **options)
     except Exception as error:
         if not missing:
             raise
         tried = ", ".join(decoder.available_plugins)
-        reason = " ".join(str(error).split())
-        raise Refusal(f"its {syntax.name} pixels need another decoder than {tried}: {install} ({reason})") from error
+        reason = f"need another decoder than {tried}: {install} ({' '.join(str(error).split())})"
+        raise Refusal(f"its {syntax.name} pixels {reason}") from error
     if stored.ndim != (3 if integer(file, "SamplesPerPixel") == 3 else 2):
-        raise Refusal(f"its pixels are {len(stored)} frames, though NumberOfFrames does not say so: only single images are read")
+        reason = "though NumberOfFrames does not say so: only single images are read"
+        raise Refusal(f"its pixels are {len(stored)} frames, {reason}")
     return stored, str(properties["photometric_interpretation"])
 
 
+def _check_stream(file: Any) -> None:
+    """Refuses a JPEG stream without its end, which libjpeg would fill up."""
+    from pydicom import encaps, uid
+
+    jpegs = (*uid.JPEGTransferSyntaxes, *uid.JPEGLSTransferSyntaxes)
+    if file.file_meta.TransferSyntaxUID in jpegs:
+        stream = encaps.get_frame(file.PixelData, 0, number_of_frames=1)
+        if headers.is_cut_off(stream):
+            raise Refusal("its JPEG stream is cut off: its end is missing")
+
+
 def _padding(stored: np.ndarray, file: Any) -> np.ndarray:
-    """Which pixels of a grey image are padding."""
+    """Returns which pixels of a grey image are padding."""
     limits = dicom_display.padding_limits(file)
     if limits is None:
         return np.zeros(stored.shape, bool)

@@ -13,13 +13,17 @@ _WINDOW_FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 
 def grey(
-    stored: np.ndarray, file: Any, padding: Bool[np.ndarray, "h w"], *, little_endian: bool
+    stored: np.ndarray,
+    file: Any,
+    padding: Bool[np.ndarray, "h w"],
+    *,
+    little_endian: bool,
 ) -> UInt8[np.ndarray, "h w"]:
     """Returns the grey levels of a MONOCHROME1 or MONOCHROME2 image.
 
-    The modality LUT or rescale slope and intercept come first, then the VOI LUT, the first window or, where there is
-    neither, the range from the darkest to the brightest value that is not padding. In a MONOCHROME1 image the lowest
-    value is white. Padding is black.
+    The modality LUT or rescale slope and intercept come first, then the VOI LUT, the first window
+    or, where there is neither, the range from the darkest to the brightest value that is not
+    padding. In a MONOCHROME1 image the lowest value is white. Padding is black.
 
     Args:
       stored: Stored values, [h, w], whole or floating-point numbers.
@@ -28,14 +32,16 @@ def grey(
       little_endian: Byte order of the file.
 
     Raises:
-      Refusal: A tag has a value with which the image cannot be shown, or a pixel is NaN or infinite.
+      Refusal: A tag has a value with which the image cannot be shown, or a pixel is NaN or
+        infinite.
     """
     if not np.isfinite(stored[~padding]).all():
         raise Refusal("it has pixels that are NaN or infinite")
     if padding.all():
         return np.zeros(stored.shape, np.uint8)
-    # Padding takes part in the arithmetic as an ordinary value, so that it can neither widen a range nor be NaN.
-    values = _rescaled(np.where(padding, stored[~padding][0], stored), file, little_endian)
+    # An ordinary value stands in for padding, which then neither widens a range nor is NaN.
+    filled = np.where(padding, stored[~padding][0], stored)
+    values = _rescaled(filled, file, little_endian)
     shown = _windowed(values, file, little_endian)
     if value(file, "PhotometricInterpretation") == "MONOCHROME1":
         shown = 255 - shown
@@ -43,7 +49,7 @@ def grey(
 
 
 def colour(samples: np.ndarray, file: Any) -> UInt8[np.ndarray, "h w 3"]:
-    """Returns RGB samples of any depth as 8 bits; the whole range of the stored bits becomes 0-255.
+    """Returns RGB samples of any depth as 8 bits: the range of the stored bits becomes 0-255.
 
     Args:
       samples: Red, green and blue, [h, w, 3], whole numbers.
@@ -57,7 +63,9 @@ def colour(samples: np.ndarray, file: Any) -> UInt8[np.ndarray, "h w 3"]:
     highest = 2 ** integer(file, "BitsStored") - 1
     if samples.max() > highest:
         raise Refusal(f"its samples reach {samples.max()}, its BitsStored allow {highest}")
-    return samples.astype(np.uint8) if highest == 255 else np.round(samples * (255 / highest)).astype(np.uint8)
+    if highest == 255:
+        return samples.astype(np.uint8)
+    return np.round(samples * (255 / highest)).astype(np.uint8)
 
 
 def padding_limits(file: Any) -> tuple[float, float] | None:
@@ -70,10 +78,11 @@ def padding_limits(file: Any) -> tuple[float, float] | None:
       Refusal: The tags of the padding are not numbers.
     """
     kind = next(keyword for keyword in PIXELS if keyword in file).removesuffix("PixelData")
-    limits = [number(file, f"{kind}PixelPadding{end}", nan=bool(kind)) for end in ("Value", "RangeLimit")]
-    if limits[0] is None:
+    first = number(file, f"{kind}PixelPaddingValue", nan=bool(kind))
+    last = number(file, f"{kind}PixelPaddingRangeLimit", nan=bool(kind))
+    if first is None:
         return None
-    bounds = [limits[0] if limit is None else limit for limit in limits]
+    bounds = [first, first if last is None else last]
     if not kind:
         # The tags have 16 bits and may have been written with the wrong sign.
         low = -32768 if integer(file, "PixelRepresentation") else 0
@@ -82,7 +91,7 @@ def padding_limits(file: Any) -> tuple[float, float] | None:
 
 
 def is_padding(stored: np.ndarray, limits: tuple[float, float]) -> Bool[np.ndarray, "h w"]:
-    """Returns which stored values lie within the limits of the padding; NaN limits mean NaN pixels."""
+    """Returns which stored values are padding; a NaN limit means NaN pixels."""
     if math.isnan(limits[0]):
         return np.isnan(stored)
     return (stored >= limits[0]) & (stored <= limits[1])
@@ -96,7 +105,8 @@ def _rescaled(stored: np.ndarray, file: Any, little_endian: bool) -> np.ndarray:
     tables = value(file, "ModalityLUTSequence")
     if tables:
         signed = integer(file, "PixelRepresentation", 0) == 1
-        return dicom_tables.table(tables[0], signed=signed, little_endian=little_endian)(stored)
+        table = dicom_tables.table(tables[0], signed=signed, little_endian=little_endian)
+        return table(stored)
     group = frame_group(file, "PixelValueTransformationSequence")
     slope, intercept = number(group, "RescaleSlope"), number(group, "RescaleIntercept")
     if slope is None or intercept is None:
@@ -117,7 +127,8 @@ def _windowed(values: np.ndarray, file: Any, little_endian: bool) -> np.ndarray:
     group = frame_group(file, "FrameVOILUTSequence")
     tables = value(group, "VOILUTSequence")
     if tables and value(tables[0], "LUTData") is not None:
-        table = dicom_tables.table(tables[0], signed=bool(values.min() < 0), little_endian=little_endian)
+        signed = bool(values.min() < 0)
+        table = dicom_tables.table(tables[0], signed=signed, little_endian=little_endian)
         return table(values) * (255 / (2**table.bits - 1))
     first = _first_window(group)
     if first is None:
@@ -126,27 +137,32 @@ def _windowed(values: np.ndarray, file: Any, little_endian: bool) -> np.ndarray:
         return (values - low) * (255 / (high - low) if high > low else 0.0)
     function = str(value(group, "VOILUTFunction") or "LINEAR").upper()
     if function not in _WINDOW_FUNCTIONS:
-        raise Refusal(f"its VOILUTFunction is {function!r}, possible are {', '.join(_WINDOW_FUNCTIONS)}")
+        possible = ", ".join(_WINDOW_FUNCTIONS)
+        raise Refusal(f"its VOILUTFunction is {function!r}, possible are {possible}")
     width = float(_listed(value(group, "WindowWidth"))[first])
     if width < 1 and (function == "LINEAR" or width <= 0):
-        raise Refusal(f"its WindowWidth is {width}: {function} needs {'at least 1' if function == 'LINEAR' else 'more than 0'}")
-    # pydicom's output range is that of the stored values: 8 unsigned bits make it 0-255, whatever the slope's sign.
+        least = "at least 1" if function == "LINEAR" else "more than 0"
+        raise Refusal(f"its WindowWidth is {width}: {function} needs {least}")
+    # pydicom's output has the range of the stored values, turned over by a negative slope: here
+    # 8 unsigned bits make it 0-255.
     view = Dataset()
     view.PhotometricInterpretation, view.BitsStored, view.PixelRepresentation = "MONOCHROME2", 8, 0
     view.VOILUTFunction = function
     view.add(group["WindowCenter"])
     view.add(group["WindowWidth"])
-    with np.errstate(over="ignore"):  # a sigmoid's exponential far below the window: infinite, and its inverse 0
+    with np.errstate(over="ignore"):  # far below a sigmoid's centre: 1 / infinity is 0
         return pixels.apply_windowing(values, view, first)
 
 
 def _first_window(group: Any) -> int | None:
     """Index of the first window with a centre and a width; None without one."""
-    centres, widths = (_listed(value(group, keyword)) for keyword in ("WindowCenter", "WindowWidth"))
+    centres = _listed(value(group, "WindowCenter"))
+    widths = _listed(value(group, "WindowWidth"))
     for i, pair in enumerate(zip(centres, widths, strict=False)):
         if all(part not in (None, "") for part in pair):
             if not all(math.isfinite(float(part)) for part in pair):
-                raise Refusal(f"its WindowCenter and WindowWidth are {pair[0]} and {pair[1]}: not finite numbers")
+                given = f"{pair[0]} and {pair[1]}"
+                raise Refusal(f"its WindowCenter and WindowWidth are {given}: not finite numbers")
             return i
     return None
 
@@ -154,4 +170,5 @@ def _first_window(group: Any) -> int | None:
 def _listed(content: Any) -> list[Any]:
     if content is None:
         return []
-    return list(content) if hasattr(content, "__iter__") and not isinstance(content, str) else [content]
+    several = hasattr(content, "__iter__") and not isinstance(content, str)
+    return list(content) if several else [content]

@@ -1,4 +1,4 @@
-"""Look-up tables of DICOM images: modality and VOI tables of grey images, palettes of colour images."""
+"""Look-up tables of DICOM images: modality and VOI tables of grey images, and palettes."""
 
 from typing import Any, NamedTuple
 
@@ -22,8 +22,9 @@ class Table(NamedTuple):
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Looks up values of any type; fractions are rounded down, as pydicom does."""
-        # pydicom's apply_voi does this in the type of the entries, so that positions beyond 255 wrap around
-        # in a table of 8 bits, and apply_modality_lut in the type of the pixels, where differences overflow.
+        # pydicom's apply_voi does this in the type of the entries, so that positions beyond 255
+        # wrap around in a table of 8 bits, and apply_modality_lut in the type of the pixels, where
+        # differences overflow.
         positions = np.floor(values).astype(np.int64) - self.first
         return self.entries[np.clip(positions, 0, len(self.entries) - 1)]
 
@@ -47,10 +48,7 @@ def table(item: Any, *, signed: bool, little_endian: bool) -> Table:
         entries = _entries(data, count, little_endian, "LUTData")
     else:
         entries = np.atleast_1d(np.asarray(data, np.int64))
-    if len(entries) < count or entries[:count].max() >= 2**bits:
-        raise Refusal(
-            f"its LUTData has {len(entries)} entries up to {entries.max()}, its LUTDescriptor says {count} of {bits} bits"
-        )
+    _check_entries(entries, count, bits, "LUTData")
     return Table(first, entries[:count], bits)
 
 
@@ -72,30 +70,35 @@ def palette_colours(stored: np.ndarray, file: Any, *, little_endian: bool) -> np
     from pydicom.dataset import Dataset
 
     signed = integer(file, "PixelRepresentation") == 1
-    descriptors = [_descriptor(file, f"{colour}PaletteColorLookupTableDescriptor", signed) for colour in PALETTES]
+    keywords = [f"{colour}PaletteColorLookupTableDescriptor" for colour in PALETTES]
+    descriptors = [_descriptor(file, keyword, signed) for keyword in keywords]
     count, first, bits = descriptors[0]
     if len(set(descriptors)) > 1 or bits not in (8, 16):
-        raise Refusal(f"its palettes have the descriptors {', '.join(map(str, descriptors))}: must be equal, of 8 or 16 bits")
+        given = ", ".join(map(str, descriptors))
+        raise Refusal(f"its palettes have the descriptors {given}: must be equal, of 8 or 16 bits")
+    segmented = value(file, "RedPaletteColorLookupTableData") is None
+    segmented &= value(file, "SegmentedRedPaletteColorLookupTableData") is not None
+    if segmented and bits == 8 and count > 256:
+        raise Refusal(f"its segmented palettes have {count} entries of 8 bits: pydicom expands 256")
     view = Dataset()
     view.set_original_encoding(False, little_endian)
     for colour in PALETTES:
-        plain, segmented = f"{colour}PaletteColorLookupTableData", f"Segmented{colour}PaletteColorLookupTableData"
-        if value(file, plain) is None and value(file, segmented) is not None:
-            if bits == 8 and count > 256:
-                raise Refusal(f"its {segmented} has {count} entries of 8 bits, more than pydicom expands")
-            setattr(view, segmented, value(file, segmented))
-            depth = bits
+        if segmented:
+            keyword, depth = f"Segmented{colour}PaletteColorLookupTableData", bits
+            setattr(view, keyword, required(file, keyword))
         else:
-            # Always 16 bits per entry and the byte order of this machine: pydicom would read 8-bit entries that
-            # are stored in 16 bits as almost black, and the entries of a big-endian file with their bytes swapped.
-            entries = _entries(required(file, plain), count, little_endian, plain)
-            if len(entries) < count or entries.max() >= 2**bits:
-                raise Refusal(f"its {plain} has {len(entries)} entries up to {entries.max()}, not {count} of {bits} bits")
+            # Always 16 bits per entry, in the byte order of this machine: pydicom would take 8-bit
+            # entries in 16-bit words for almost black, and would not swap the bytes of a
+            # big-endian file.
+            keyword, depth = f"{colour}PaletteColorLookupTableData", 16
+            entries = _entries(required(file, keyword), count, little_endian, keyword)
+            _check_entries(entries, count, bits, keyword)
             scaled = entries[:count] * (257 if bits == 8 else 1)
-            setattr(view, plain, scaled.astype(np.uint16).tobytes())
-            depth = 16
-        setattr(view, f"{colour}PaletteColorLookupTableDescriptor", [count % 65536, first, depth])
-    colours = pixels.apply_color_lut(np.clip(stored.astype(np.int64), first, first + count - 1), view)
+            setattr(view, keyword, scaled.astype(np.uint16).tobytes())
+        descriptor = [count % 65536, first, depth]
+        setattr(view, f"{colour}PaletteColorLookupTableDescriptor", descriptor)
+    indices = np.clip(stored.astype(np.int64), first, first + count - 1)
+    colours = pixels.apply_color_lut(indices, view)
     return np.round(colours * (255 / (2**depth - 1))).astype(np.uint8)
 
 
@@ -106,7 +109,8 @@ def _descriptor(item: Any, keyword: str, signed: bool) -> tuple[int, int, int]:
         count, first, bits = (int(part) for part in given)
     except (TypeError, ValueError) as error:
         raise Refusal(f"its {keyword} is {given}, not three whole numbers") from error
-    # The three share one type, so that each of them may have been read with the wrong sign; 0 stands for 65536.
+    # The three share one type, so that each may have been read with the wrong sign. A count of 0
+    # stands for 65536.
     first = (first + 32768) % 65536 - 32768 if signed else first % 65536
     return count % 65536 or 65536, first, bits % 65536
 
@@ -119,3 +123,9 @@ def _entries(data: bytes, count: int, little_endian: bool, keyword: str) -> np.n
     if len(data) in (count, count + 1) and count > 1:
         return words.astype("<u2").view(np.uint8).astype(np.int64)[:count]
     return words.astype(np.int64)
+
+
+def _check_entries(entries: np.ndarray, count: int, bits: int, keyword: str) -> None:
+    if len(entries) < count or entries[:count].max() >= 2**bits:
+        given = f"{len(entries)} entries up to {entries.max()}"
+        raise Refusal(f"its {keyword} has {given}, its descriptor says {count} of {bits} bits")

@@ -8,13 +8,14 @@ PALETTES = ("Red", "Green", "Blue")
 
 # Everything that is ever read of a file; none of these tags, nor what they contain, names a person.
 READ = [
-    "SOPClassUID", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
+    "SOPClassUID", "Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation",
     "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames",
     "PixelPresentation", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
     "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence",
     "WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
-    "PixelPaddingValue", "PixelPaddingRangeLimit", "FloatPixelPaddingValue", "FloatPixelPaddingRangeLimit",
+    "PixelPaddingValue", "PixelPaddingRangeLimit",
+    "FloatPixelPaddingValue", "FloatPixelPaddingRangeLimit",
     "DoubleFloatPixelPaddingValue", "DoubleFloatPixelPaddingRangeLimit",
     *(f"{colour}PaletteColorLookupTableDescriptor" for colour in PALETTES),
     *(f"{colour}PaletteColorLookupTableData" for colour in PALETTES),
@@ -94,20 +95,22 @@ def integer(dataset: Any, keyword: str, default: int | None = None) -> int:
     result = number(dataset, keyword)
     if result is None and default is not None:
         return default
-    if result is None or result != int(result):
-        raise Refusal(f"it has no {keyword}" if result is None else f"its {keyword} is {result}, not whole")
+    if result is None:
+        raise Refusal(f"it has no {keyword}")
+    if result != int(result):
+        raise Refusal(f"its {keyword} is {result}, which is not a whole number")
     return int(result)
 
 
 def frame_group(file: Any, macro: str) -> Any:
-    """Returns the dataset that describes the only frame: enhanced objects keep such tags in functional groups.
+    """Returns the dataset with the tags of the only frame, which enhanced objects keep in groups.
 
     Args:
       file: The dataset of a file with one frame.
-      macro: Keyword of the sequence that a functional group would keep the tags in.
+      macro: Keyword of the sequence in which a functional group keeps the tags.
 
     Returns:
-      The item of that sequence, for the frame or shared by all frames; `file` itself where neither exists.
+      The item of that sequence, for the frame or shared by all frames; `file` where neither exists.
     """
     for groups in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
         items = value(file, groups)

@@ -1,4 +1,4 @@
-"""What the structure of an image file says before it is decoded: its format, its size, and whether its end is there."""
+"""What an image file says before it is decoded: its format, its size, and whether it is whole."""
 
 import io
 import re
@@ -11,16 +11,20 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 
-# In entropy-coded data of JPEG and JPEG-LS, 0xff is followed by less than 0x80 or by a restart marker (0xd0-0xd7).
+# In entropy-coded data of JPEG and JPEG-LS, 0xff is followed by less than 0x80 or by a restart
+# marker (0xd0-0xd7).
 _MARKER = re.compile(rb"\xff+([\x80-\xcf\xd8-\xfe])")
 _START_OF_IMAGE, _END_OF_IMAGE = 0xD8, 0xD9
 
-# A data set without preamble and file meta begins with a tag of group 2 or 8 and a type of two letters or a length.
-_BARE_DICOM = re.compile(rb"(?:(?:[\x02\x08]\0..)|(?:\0[\x02\x08]..))(?:[A-Z]{2}|..\0\0)", re.DOTALL)
+# A file without preamble begins with a tag of group 2 or 8, and two letters or a length after it.
+_BARE_DICOM = re.compile(
+    rb"(?:(?:[\x02\x08]\0..)|(?:\0[\x02\x08]..))(?:[A-Z]{2}|..\0\0)",
+    re.DOTALL,
+)
 
 
 def is_dicom(data: bytes, suffix: str) -> bool:
-    """Returns whether a file is to be read as DICOM: by its mark, by its suffix, or by its first tag.
+    """Returns whether a file is read as DICOM: by its mark, its suffix or its first tag.
 
     Args:
       data: Contents of the file.
@@ -47,7 +51,7 @@ def size(data: bytes) -> tuple[int, int]:
       Exception: Pillow cannot read the header; it raises many kinds for damaged files.
     """
     if data.startswith(_TIFF):
-        # Pillow opens no TIFF of several channels of floats, or of 64 bits, but reads the tags of every one.
+        # Pillow opens no TIFF of 64 bits or of several channels of floats, but reads their tags.
         wide = data[2:4] in (b"+\0", b"\0+")
         tags = PIL.TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if wide else 8])
         stream = io.BytesIO(data)
@@ -61,7 +65,7 @@ def size(data: bytes) -> tuple[int, int]:
 def is_cut_off(data: bytes) -> bool:
     """Returns whether a JPEG or PNG file lacks its end; other formats are left to their decoders.
 
-    The file's own end counts: thumbnails within segments, further pictures and whatever else follows do not.
+    The end of the image itself counts: those of thumbnails and of further pictures do not.
 
     Args:
       data: Contents of the file.
@@ -76,10 +80,9 @@ def _jpeg_ends(data: bytes) -> bool:
     position = len(_JPEG)
     while (match := _MARKER.search(data, position)) is not None:
         marker, position = match[1][0], match.end()
-        if marker == _END_OF_IMAGE:
-            return True
-        if marker != _START_OF_IMAGE:
-            position += int.from_bytes(data[position : position + 2], "big")
+        if marker in (_START_OF_IMAGE, _END_OF_IMAGE):
+            return marker == _END_OF_IMAGE  # the start of another picture comes too early
+        position += int.from_bytes(data[position : position + 2], "big")
     return False
 
 

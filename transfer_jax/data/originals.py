@@ -1,4 +1,4 @@
-"""Original images as publishers give them to uint8 pixels: JPEG, PNG, TIFF and other raster files, DICOM, arrays."""
+"""Original images to uint8 pixels: JPEG, PNG, TIFF and other raster files, DICOM, arrays."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,8 +23,8 @@ class Original(NamedTuple):
 
     Attributes:
       pixels: uint8 [h, w, c], 0-255, RGB order.
-      reach: The brightest value as a share of the largest value of its type, for images of more than 8 bits whose
-        whole range became 0-255; None for all others.
+      reach: The brightest value as a share of the largest value of its type, for images of more
+        than 8 bits whose whole range became 0-255; None for all others.
     """
 
     pixels: UInt8[np.ndarray, "h w c"]
@@ -42,13 +42,14 @@ def read(image: Image, channels: int, *, stretch: bool = False) -> Original:
     Args:
       image: A file, or a function that returns uint8 [h, w] or [h, w, c].
       channels: Number of channels of the result: 1 or 3.
-      stretch: Whether images of more than 8 bits are stretched from their darkest to their brightest value; otherwise
-        0-65535 become 0-255. Signed, 32-bit and floating-point images are always stretched. A DICOM image follows
-        its own window where it has one, and is stretched where it has none.
+      stretch: Whether images of more than 8 bits are stretched from their darkest to their
+        brightest value; otherwise 0-65535 become 0-255. Signed, 32-bit and floating-point images
+        are always stretched. A DICOM image follows its own window where it has one, and is
+        stretched where it has none.
 
     Raises:
-      DataError: The image cannot be opened, is no image, is cut off, has more than `MOST_PIXELS` pixels, or has
-        pixels that are NaN or infinite.
+      DataError: The image cannot be opened, is no image, is cut off, has more than `MOST_PIXELS`
+        pixels, or has pixels that are NaN or infinite.
     """
     if not isinstance(image, Path):
         try:
@@ -70,7 +71,7 @@ def read(image: Image, channels: int, *, stretch: bool = False) -> Original:
 
 
 def note_on_range(reaches: Sequence[float]) -> str | None:
-    """Returns a sentence for the user where images of more than 8 bits come out dark, or None where they do not.
+    """Returns a note for the user, or None where no image of more than 8 bits comes out dark.
 
     Args:
       reaches: `Original.reach` of every image that has one.
@@ -78,25 +79,29 @@ def note_on_range(reaches: Sequence[float]) -> str | None:
     dark = [reach for reach in reaches if reach <= _DARK]
     if not dark:
         return None
+    brightest = round(255 * max(dark))
     return (
-        f"{len(dark)} of {len(reaches)} images of more than 8 bits are dark: they use at most {max(dark):.1%} of the "
-        f"range of their 16 bits, and their brightest pixel becomes {round(255 * max(dark))} of 255; with --stretch "
-        "each image is stretched from its darkest to its brightest value"
+        f"{len(dark)} of {len(reaches)} images of more than 8 bits are dark: they use at most "
+        f"{max(dark):.1%} of the range of their 16 bits, and their brightest pixel becomes "
+        f"{brightest} of 255; --stretch gives each of them the range from its darkest to its "
+        "brightest value"
     )
 
 
 def check_pixels(height: int, width: int, where: str) -> None:
     """Raises DataError for an image that would fill the memory."""
     if height * width > MOST_PIXELS:
-        raise DataError(f"{where} has {height} x {width} pixels, more than {MOST_PIXELS:,}: it is refused")
+        size = f"{height} x {width} pixels, more than {MOST_PIXELS:,}"
+        raise DataError(f"{where} has {size}: it is refused")
 
 
 def _check_header(data: bytes, path: Path) -> None:
-    # A few kilobytes may promise gigabytes of pixels, and OpenCV may fill up what is missing from a file.
+    # A few kilobytes may promise gigabytes of pixels, and OpenCV may fill up what is missing.
     try:
         height, width = headers.size(data)
     except PIL.Image.DecompressionBombError:
-        raise DataError(f"{path} has more than {MOST_PIXELS:,} pixels: it is refused") from None
+        message = f"{path} has more than {MOST_PIXELS:,} pixels: it is refused"
+        raise DataError(message) from None
     except Exception as error:  # Pillow raises many kinds for damaged files
         raise _unreadable(path) from error
     check_pixels(height, width, str(path))
@@ -122,27 +127,33 @@ def _decoded(data: bytes, channels: int, path: Path) -> np.ndarray:
 
 
 def _to_8_bit(pixels: np.ndarray, stretch: bool, path: Path) -> UInt8[np.ndarray, "..."]:
-    """Pixels of any depth as 0-255: the whole range of 16 bits, or from the darkest to the brightest value."""
+    """Pixels of any depth as 0-255: the range of 16 bits, or of the values that they have."""
     if pixels.dtype == np.uint8:
         return np.ascontiguousarray(pixels)
     if not np.isfinite(pixels).all():
         count = pixels.size - np.count_nonzero(np.isfinite(pixels))
-        raise DataError(f"{path} has {count} values that are NaN or infinite: mend it, or take its row out of the table")
+        reason = f"has {count} values that are NaN or infinite"
+        raise DataError(f"{path} {reason}: replace it, or take its row out of the table")
     whole = pixels.dtype == np.uint16 and not stretch
     low, high = (0.0, 65535.0) if whole else (float(pixels.min()), float(pixels.max()))
-    precise = pixels.astype(np.float32 if pixels.dtype.itemsize <= 2 else np.float64)
-    return np.round((precise - low) * (255 / (high - low) if high > low else 0.0)).astype(np.uint8)
+    factor = 255 / (high - low) if high > low else 0.0
+    precise: np.ndarray = pixels.astype(np.float32 if pixels.dtype.itemsize <= 2 else np.float64)
+    return np.round((precise - low) * factor).astype(np.uint8)
 
 
 def _unreadable(path: Path) -> DataError:
-    return DataError(f"{path} is not a readable JPEG or PNG image: replace it, or take its row out of the table")
+    what = "is not a readable JPEG or PNG image"
+    return DataError(f"{path} {what}: replace it, or take its row out of the table")
 
 
 def _fit(pixels: np.ndarray, channels: int, where: str) -> UInt8[np.ndarray, "h w c"]:
-    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or 0 in pixels.shape or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3)):
-        raise DataError(f"{where} is no image of 8-bit grey or RGB pixels: its shape is {pixels.shape}, its type {pixels.dtype}")
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
-    if pixels.shape[2] == channels:
-        return pixels
-    return np.repeat(pixels, 3, axis=2) if channels == 3 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None]
+    image = pixels[..., None] if pixels.ndim == 2 else pixels
+    shaped = image.ndim == 3 and image.shape[2] in (1, 3) and image.size > 0
+    if image.dtype != np.uint8 or not shaped:
+        given = f"its shape is {pixels.shape}, its type {pixels.dtype}"
+        raise DataError(f"{where} is no image of 8-bit grey or RGB pixels: {given}")
+    if image.shape[2] == channels:
+        return image
+    if channels == 3:
+        return np.repeat(image, 3, axis=2)
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]

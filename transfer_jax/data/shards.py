@@ -53,11 +53,10 @@ class Report:
       kept: positions, among the images it was asked to hold, of those it holds.
       rejected: {"id", "split", "reason"} of the others.
       pixels: number of pixels.
-      sum: Sum of the pixels' values, per channel. The pixels are those that a network will see: of the stored images,
-        encoded and decoded.
+      sum: Sum of the pixels' values, per channel. The pixels are those that a network will see,
+        of the stored images after decoding.
       squares: Sum of their squares, per channel.
-      reaches: Brightest value of every kept image of more than 8 bits whose whole range became 0-255, as a share of
-        that range; see `originals.Original`.
+      reaches: `originals.Original.reach` of every kept image that has one.
     """
 
     bytes: int
@@ -86,7 +85,7 @@ def finished(path: Path) -> Report | None:
         return None
     try:
         report = Report(**json.loads(report_of(path).read_text()))
-    except (ValueError, TypeError):  # not whole, or of another version of this program: the shard is written anew
+    except (ValueError, TypeError):  # damaged, or of another version of this program
         return None
     return report if path.stat().st_size == report.bytes else None
 
@@ -128,7 +127,7 @@ def write(path: Path, items: Sequence[Item], form: Form, pool: ThreadPoolExecuto
 
 
 class _Made(NamedTuple):
-    """A record: its bytes, sum and sum of squares of its pixels per channel [2, c], and the original's reach."""
+    """A record: its bytes, the sums of its pixels and of their squares, the original's reach."""
 
     payload: bytes
     sums: Int[np.ndarray, "2 c"]
@@ -136,7 +135,10 @@ class _Made(NamedTuple):
 
 
 def _made(items: Sequence[Item], form: Form, pool: ThreadPoolExecutor) -> Iterator[_Made | DataError]:
-    """Yields records in the items' order; a window at a time, which keeps memory small and stops soon after an error."""
+    """Yields records in the items' order.
+
+    They are made a window at a time, which keeps memory small and stops soon after an error.
+    """
     for start in range(0, len(items), _WINDOW):
         yield from pool.map(lambda item: _record(item, form), items[start : start + _WINDOW])
 
@@ -149,8 +151,9 @@ def _record(item: Item, form: Form) -> _Made | DataError:
     image = images.resize(original.pixels, form.size, form.fit)
     encoded = images.encode(image, form.encoding)
     if form.encoding not in images.LOSSLESS:
-        # A JPEG's colours are coarser than its brightness: what is decoded differs by whole levels in the mean.
+        # JPEG clips dark colours and halves their resolution: means differ by up to 12 %.
         image = images.decode(encoded, form.encoding, image.shape, item.id)
     values = image.reshape(-1, form.channels).astype(np.int64)
     sums = np.stack([values.sum(0), (values * values).sum(0)])
-    return _Made(examples.serialize(encoded, item.id, item.patient, item.labels), sums, original.reach)
+    payload = examples.serialize(encoded, item.id, item.patient, item.labels)
+    return _Made(payload, sums, original.reach)
