@@ -151,7 +151,8 @@ def _record(item: Item, form: Form) -> _Made | DataError:
     image = images.resize(original.pixels, form.size, form.fit)
     encoded = images.encode(image, form.encoding)
     if form.encoding not in images.LOSSLESS:
-        # JPEG clips dark colours and halves their resolution: means differ by up to 12 %.
+        # JPEG halves the resolution of colours and clips them: the mean of dark ones moves by
+        # percents (the blue of fundus images by 2.4 %).
         image = images.decode(encoded, form.encoding, image.shape, item.id)
     values = image.reshape(-1, form.channels).astype(np.int64)
     sums = np.stack([values.sum(0), (values * values).sum(0)])
