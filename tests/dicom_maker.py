@@ -1,6 +1,9 @@
 """Small DICOM files for tests."""
 
+from pathlib import Path
+
 import numpy as np
+import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
@@ -9,6 +12,7 @@ ANGIOGRAPHY = "1.2.840.10008.5.1.4.1.1.1"
 RAMP = (np.arange(40 * 60) % 4000).reshape(40, 60)
 
 
+FOLDER = Path(pydicom.__file__).parent / "data" / "test_files"  # pydicom's own, in its wheel
 PLAIN = ExplicitVRLittleEndian
 
 

@@ -2,19 +2,18 @@
 
 import re
 import warnings
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pydicom
 import pytest
+from dicom_maker import FOLDER
 from pydicom import pixels
 from pydicom.encaps import get_frame
 
 from transfer_jax.core.errors import DataError
 from transfer_jax.data import originals
 
-FOLDER = Path(pydicom.__file__).parent / "data" / "test_files"
 NAMES = sorted(
     path.relative_to(FOLDER).as_posix()
     for path in FOLDER.rglob("*")
