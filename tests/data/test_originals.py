@@ -3,10 +3,8 @@ import zlib
 
 import cv2
 import numpy as np
-import pydicom
+import PIL.Image
 import pytest
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from transfer_jax.core.errors import DataError
 from transfer_jax.data import images, originals
@@ -84,7 +82,7 @@ def test_bombs_are_refused_by_their_header(tmp_path, side):
 def test_files_that_are_no_images_or_cut_off(tmp_path, suffix):
     whole = save(tmp_path / f"x{suffix}", COLOUR, suffix).read_bytes()
     path = tmp_path / f"y{suffix}"
-    for data in (b"", b"no image", whole[:20], whole[: len(whole) // 2], whole[:-20]):
+    for data in (b"", b"no image", whole[:20], whole[: len(whole) // 2], whole[:-20], whole[:-1]):
         path.write_bytes(data)
         with pytest.raises(DataError, match=r"y\..* is (not a readable JPEG or PNG|cut off)"):
             originals.load(path, 3)
@@ -94,73 +92,66 @@ def test_files_that_are_no_images_or_cut_off(tmp_path, suffix):
         originals.load(tmp_path, 3)
 
 
-def dicom(path, pixels, photometric="MONOCHROME2", **tags):
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1", generate_uid()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    file = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
-    file.PatientName, file.PatientID = "Nobody^Jane", "12345"
-    file.Rows, file.Columns = pixels.shape[:2]
-    file.SamplesPerPixel, file.PhotometricInterpretation = (3 if pixels.ndim == 3 else 1), photometric
-    if pixels.ndim == 3:
-        file.PlanarConfiguration = 0
-    bits = 8 * pixels.dtype.itemsize
-    file.BitsAllocated, file.BitsStored, file.HighBit = bits, tags.pop("BitsStored", bits), bits - 1
-    file.PixelRepresentation = int(pixels.dtype.kind == "i")
-    file.PixelData = pixels.tobytes()
-    for name, value in tags.items():
-        setattr(file, name, value)
-    file.save_as(path, enforce_file_format=True)
-    return path
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+def test_deep_colours_keep_their_order(tmp_path, suffix):
+    deep = COLOUR.astype(np.uint16) * 200
+    path = save(tmp_path / f"deep{suffix}", deep[..., ::-1], suffix)
+    np.testing.assert_allclose(originals.load(path, 3), deep * (255 / 65535), atol=0.51)
+    np.testing.assert_allclose(originals.load(path, 1)[..., 0], deep @ [0.299, 0.587, 0.114] * (255 / 65535), atol=1)
 
 
-def test_dicom_without_a_window_is_stretched_and_monochrome1_turned_over(tmp_path):
-    shown = originals.load(dicom(tmp_path / "a.dcm", DEEP), 1)[..., 0]
-    wanted = np.round(255 * (DEEP - 100.0) / (DEEP.max() - 100))
-    np.testing.assert_allclose(shown, wanted, atol=1)
-    turned = originals.load(dicom(tmp_path / "b.dcm", DEEP, "MONOCHROME1"), 1)[..., 0]
-    np.testing.assert_allclose(turned, 255 - wanted, atol=1)
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.float32, np.float64])
+@pytest.mark.parametrize("stored", [1, 3])
+def test_signed_and_floating_point_tiffs_read_alike_in_1_and_3_channels(tmp_path, dtype, stored):
+    ramp = np.arange(40 * 60).reshape(40, 60) / 20 - 60
+    values = ramp.astype(dtype) if stored == 1 else np.dstack([ramp, -ramp, ramp / 2]).astype(dtype)
+    path = save(tmp_path / "x.tif", values[..., ::-1] if stored == 3 else values, ".tif")
+    precise = values.astype(float)
+    expected = (precise - precise.min()) * (255 / (precise.max() - precise.min()))
+    for stretch in (False, True):
+        colour, grey = (originals.load(path, channels, stretch=stretch) for channels in (3, 1))
+        np.testing.assert_allclose(colour, expected if stored == 3 else np.repeat(expected[..., None], 3, 2), atol=0.51)
+        weighted = expected @ [0.299, 0.587, 0.114] if stored == 3 else expected
+        np.testing.assert_allclose(grey[..., 0], weighted, atol=1.01)
 
 
-@pytest.mark.parametrize("dtype", [np.uint16, np.int16])
-@pytest.mark.parametrize("rescaled", [False, True])
-def test_dicom_windows_are_those_of_the_standard(tmp_path, dtype, rescaled):
-    # PS3.3 C.11.2.1.2: y = ((x - (c - 0.5)) / (w - 1) + 0.5), cut off at both ends.
-    stored = (np.arange(2400).reshape(40, 60) - (1000 if dtype is np.int16 else 0)).astype(dtype)
-    slope, intercept = (2.0, -100.0) if rescaled else (1.0, 0.0)
-    tags = {"RescaleSlope": slope, "RescaleIntercept": intercept} if rescaled else {}
-    centre, width = 700.0, 900.0
-    path = dicom(tmp_path / "a.dcm", stored, WindowCenter=[centre, 1.0], WindowWidth=[width, 2.0], **tags)
-    wanted = np.clip((stored * slope + intercept - (centre - 0.5)) / (width - 1) + 0.5, 0, 1) * 255
-    np.testing.assert_allclose(originals.load(path, 1)[..., 0], wanted, atol=0.51)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_pixels_that_are_not_finite_are_refused(tmp_path, odd, channels):
+    values = DEEP.astype(np.float32)
+    values[5, 6] = odd
+    with pytest.raises(DataError, match=r"x\.tif has 1 values that are NaN or infinite"):
+        originals.load(save(tmp_path / "x.tif", values, ".tif"), channels)
 
 
-def test_dicom_in_colour_and_without_its_suffix(tmp_path):
-    path = dicom(tmp_path / "noname", COLOUR, "RGB")
+@pytest.mark.parametrize("form", [{"compression": "raw"}, {"compression": "tiff_lzw"}, {"big_tiff": True}])
+def test_tiffs_of_all_kinds_and_cut_off(tmp_path, form):
+    path = tmp_path / "x.tif"
+    PIL.Image.fromarray(COLOUR).save(path, **form)
     np.testing.assert_array_equal(originals.load(path, 3), COLOUR)
+    whole = path.read_bytes()
+    for share in (0.2, 0.5, 0.9, 0.99):
+        path.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(DataError, match="is not a readable"):
+            originals.load(path, 3)
 
 
-def test_dicom_that_cannot_be_shown(tmp_path):
-    whole = dicom(tmp_path / "a.dcm", DEEP).read_bytes()
-    (tmp_path / "b.dcm").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match="not a readable DICOM image"):
-        originals.load(tmp_path / "b.dcm", 1)
-    (tmp_path / "c.dcm").write_bytes(b"nothing")
-    with pytest.raises(DataError, match="not a readable DICOM image"):
-        originals.load(tmp_path / "c.dcm", 1)
-    with pytest.raises(DataError, match="holds 3 frames"):
-        originals.load(dicom(tmp_path / "d.dcm", DEEP, NumberOfFrames=3), 1)
-    with pytest.raises(DataError, match="more than 100,000,000"):
-        originals.load(dicom(tmp_path / "e.dcm", DEEP, Rows=20_000, Columns=20_000), 1)
+def test_how_much_of_its_range_a_deep_image_uses(tmp_path):
+    twelve = save(tmp_path / "a.png", np.minimum(DEEP, 4095))
+    assert originals.read(twelve, 1).reach == pytest.approx(4095 / 65535)
+    assert originals.read(twelve, 3).reach == pytest.approx(4095 / 65535)
+    assert originals.read(twelve, 1, stretch=True).reach is None
+    assert originals.read(save(tmp_path / "b.png", COLOUR), 3).reach is None
+    assert originals.read(lambda: COLOUR, 3).reach is None
+    assert originals.read(save(tmp_path / "c.tif", DEEP.astype(np.float32), ".tif"), 3).reach is None
 
 
-def test_no_patients_text_is_even_read(tmp_path, monkeypatch):
-    path, seen = dicom(tmp_path / "a.dcm", DEEP), []
-    read = pydicom.dcmread
-    monkeypatch.setattr(pydicom, "dcmread", lambda *args, **kwargs: seen.append(read(*args, **kwargs)) or seen[-1])
-    originals.load(path, 1)
-    assert "PatientID" in read(path) and "Rows" in seen[0]
-    assert not {"PatientName", "PatientID"} & {element.keyword for element in seen[0]}
+def test_the_note_on_dark_images_counts_them():
+    assert originals.note_on_range([]) is None
+    assert originals.note_on_range([0.9, 1.0, 0.51]) is None
+    note = originals.note_on_range([0.03, 4095 / 65535, 1.0])
+    assert "2 of 3 images of more than 8 bits are dark" in note
+    assert "at most 6.2% of the range" in note and "becomes 16 of 255" in note and "--stretch" in note
 
 
 @pytest.mark.parametrize("encoding", images.ENCODINGS)

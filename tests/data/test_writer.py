@@ -9,7 +9,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from transfer_jax.core.errors import DataError
-from transfer_jax.data import phantom, records, shards, spec, writer
+from transfer_jax.data import images, phantom, records, shards, spec, writer
 from transfer_jax.data.items import MISSING, UNCERTAIN, Item
 from transfer_jax.data.shards import Form
 
@@ -216,3 +216,57 @@ def test_large_originals_are_averaged_by_area(tmp_path):
     manifest = writer.write(tmp_path / "set", "set", [item(0, image=tmp_path / "x.png")], FORM, **NOTHING)
     found = records.open_splits(tmp_path / "set", manifest, ["train"])[0](np.arange(1))[0, ..., 0]
     np.testing.assert_allclose(found, original.reshape(32, 10, 32, 10).mean((1, 3)), atol=1)
+
+
+@pytest.mark.parametrize("encoding", images.ENCODINGS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_sets_own_normalisation_is_that_of_its_stored_pixels(tmp_path, encoding, channels):
+    rng = np.random.default_rng(0)
+    # Sparse blue dots on black: what JPEG makes of them is brighter, as it cannot be below black.
+    drawn = [np.where(rng.random((32, 32, 3)) < [0.5, 0.5, 0.1], [90, 60, 70], 0) for _ in range(6)]
+    items = [item(i, image=lambda i=i: drawn[i].astype(np.uint8)) for i in range(5)]
+    items.append(item(5, split="val", image=lambda: drawn[5].astype(np.uint8)))
+    form = Form(32, channels, encoding=encoding)
+    manifest = writer.write(tmp_path / "set", "set", items, form, **NOTHING)
+    stored = records.open_splits(tmp_path / "set", manifest, ["train"])[0](np.arange(5)) / 255
+    own = manifest.normalisation()
+    np.testing.assert_allclose(own.mean, stored.mean((0, 1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(own.std, stored.std((0, 1, 2)), rtol=1e-6)
+
+
+def test_dark_deep_images_are_noted_once_and_after_an_interruption_too(tmp_path, monkeypatch):
+    small_shards(monkeypatch, images=2)
+    items = []
+    for i, brightest in enumerate([4095, 2000, 65535, 4095, 255]):
+        pixels = np.linspace(0, brightest, 32 * 32).reshape(32, 32).astype(np.uint16 if i < 4 else np.uint8)
+        cv2.imwrite(str(tmp_path / f"{i}.png"), pixels)
+        items.append(item(i, image=tmp_path / f"{i}.png"))
+
+    done = []
+
+    def stop(count):
+        done.append(count)
+        if len(done) == 3:
+            raise Stop
+
+    source = {"source": {"notes": ["a reader's note"]}}
+    with pytest.raises(Stop):
+        writer.write(tmp_path / "set", "set", items, FORM, progress=stop, **source)
+    manifest = writer.write(tmp_path / "set", "set", items, FORM, **source)
+    first, note = manifest.source["notes"]
+    assert first == "a reader's note"
+    assert "3 of 4 images of more than 8 bits are dark" in note and "at most 6.2%" in note
+    assert spec.Manifest.read(tmp_path / "set").source["notes"] == [first, note]
+    stretched = writer.write(tmp_path / "b", "b", items, Form(32, 1, encoding="png", stretch=True), **source)
+    assert stretched.source["notes"] == [first]
+
+
+def test_a_report_of_another_version_or_a_damaged_one_does_not_count(tmp_path):
+    path = tmp_path / "shard"
+    path.write_bytes(b"content")
+    whole = {"bytes": 7, "sha256": "", "kept": [], "rejected": [], "pixels": 0, "sum": [0], "squares": [0], "reaches": []}
+    shards.report_of(path).write_text(json.dumps(whole))
+    assert shards.finished(path) is not None
+    for content in (json.dumps({k: v for k, v in whole.items() if k != "reaches"}), "{", "[]"):
+        shards.report_of(path).write_text(content)
+        assert shards.finished(path) is None

@@ -57,6 +57,19 @@ def test_without_a_split_column_patients_are_dealt(prepare, raw, tmp_path):
     assert all(len(set(found.rows.labels["side"][rows].tolist())) == 2 for rows in positions.values())
 
 
+def test_twelve_bits_in_sixteen_are_noted_once(prepare, raw, tmp_path):
+    for path in (raw / "images").iterdir():
+        array = np.frombuffer(path.read_bytes(), np.uint8)
+        deep = cv2.imdecode(array, cv2.IMREAD_GRAYSCALE).astype(np.uint16) * 16
+        path.write_bytes(cv2.imencode(".png", deep)[1].tobytes())
+    call = (raw, "--labels=side", "--size=32", "--grey")
+    out = prepare(*call, f"--out={tmp_path}/set")
+    assert out.count("note:") == 1
+    assert "note: 12 of 12 images of more than 8 bits are dark: they use at most 6.2% of" in out
+    assert "--stretch" in out
+    assert "note:" not in prepare(*call, f"--out={tmp_path}/stretched", "--stretch")
+
+
 def test_a_split_that_leaks_must_be_asked_for(prepare, raw, tmp_path):
     deal = ("--labels=side", "--size=32", "--deal=train:0.5,val:0.5", "--by=image")
     assert "a patient belongs to one" in prepare(raw, f"--out={tmp_path}/set", *deal, check=2)

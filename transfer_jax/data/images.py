@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 from transfer_jax.core.errors import DataError
 
 ENCODINGS = ("jpeg", "png", "raw")
+LOSSLESS = ("png", "raw")
 FITS = ("pad", "squash")
 _JPEG_QUALITY = 95
 

@@ -1,7 +1,8 @@
-"""Original images as publishers give them to uint8 pixels: JPEG, PNG (8 and 16 bit) and other raster files, DICOM, arrays."""
+"""Original images to uint8 pixels: JPEG, PNG, TIFF and other raster files, DICOM, arrays."""
 
-import io
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -9,92 +10,150 @@ import PIL.Image
 from jaxtyping import UInt8
 
 from transfer_jax.core.errors import DataError
+from transfer_jax.data import headers
 from transfer_jax.data.items import Image
 
 MOST_PIXELS = 100_000_000
-_DICOM = b"DICM"
+# 15 bits in 16 reach half of the range, 12 bits a sixteenth.
+_DARK = 0.5
+
+
+class Original(NamedTuple):
+    """A decoded image.
+
+    Attributes:
+      pixels: uint8 [h, w, c], 0-255, RGB order.
+      reach: The brightest value as a share of the largest value of its type, for images of more
+        than 8 bits whose whole range became 0-255; None for all others.
+    """
+
+    pixels: UInt8[np.ndarray, "h w c"]
+    reach: float | None = None
 
 
 def load(image: Image, channels: int, *, stretch: bool = False) -> UInt8[np.ndarray, "h w c"]:
-    """The pixels of an image, 0-255, RGB order; grey is repeated and colour averaged to fit.
+    """Returns the pixels of an image, 0-255, RGB order; see `read`."""
+    return read(image, channels, stretch=stretch).pixels
+
+
+def read(image: Image, channels: int, *, stretch: bool = False) -> Original:
+    """Decodes an image; grey is repeated and colour averaged to fit the number of channels.
 
     Args:
-      image: a file, or a function that gives uint8 [h, w] or [h, w, c].
-      channels: wanted, c: 1 or 3.
-      stretch: images of more than 8 bits are stretched from their darkest to their brightest value; otherwise a PNG's 0-65535
-        become 0-255. A DICOM image follows its own window where it has one, and is stretched where it has none.
+      image: A file, or a function that returns uint8 [h, w] or [h, w, c].
+      channels: Number of channels of the result: 1 or 3.
+      stretch: Whether images of more than 8 bits are stretched from their darkest to their
+        brightest value; otherwise 0-65535 become 0-255. Signed, 32-bit and floating-point images
+        are always stretched. A DICOM image follows its own window where it has one, and is
+        stretched where it has none.
 
     Raises:
-      DataError: the image cannot be opened, is no image, or has more than `MOST_PIXELS` pixels.
+      DataError: The image cannot be opened, is no image, is cut off, has more than `MOST_PIXELS`
+        pixels, or has pixels that are NaN or infinite.
     """
     if not isinstance(image, Path):
         try:
-            return _fit(np.asarray(image()), channels, "an array")
+            return Original(_fit(np.asarray(image()), channels, "an array"))
         except (OSError, ValueError, IndexError, KeyError) as error:
             raise DataError(f"an array of pixels cannot be read ({error})") from error
     try:
         data = image.read_bytes()
     except OSError as error:
         raise DataError(f"image {image} cannot be opened ({error.strerror})") from error
-    if data[128:132] == _DICOM or image.suffix.lower() in (".dcm", ".dicom"):
+    if headers.is_dicom(data, image.suffix):
         from transfer_jax.data import dicom
 
-        return _fit(dicom.decode(data, str(image)), channels, str(image))
-    _check_size(data, image)
-    _check_end(data, image)
-    flags = cv2.IMREAD_ANYDEPTH | (cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR_RGB)
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise _unreadable(image)
-    return _fit(to_8_bit(pixels, stretch), channels, str(image))
+        return Original(_fit(dicom.decode(data, str(image)), channels, str(image)))
+    _check_header(data, image)
+    pixels = _decoded(data, channels, image)
+    reach = float(pixels.max() / 65535) if pixels.dtype == np.uint16 and not stretch else None
+    return Original(_fit(_to_8_bit(pixels, stretch, image), channels, str(image)), reach)
 
 
-def to_8_bit(pixels: np.ndarray, stretch: bool) -> UInt8[np.ndarray, "..."]:
-    """Pixels of any depth as 0-255: the whole range of their type, or stretched between their extremes."""
-    if pixels.dtype == np.uint8:
-        return pixels
-    low, high = (float(pixels.min()), float(pixels.max())) if stretch or pixels.dtype != np.uint16 else (0.0, 65535.0)
-    scaled = (pixels.astype(np.float32) - low) * (255 / (high - low) if high > low else 0.0)
-    return np.round(scaled).astype(np.uint8)
+def note_on_range(reaches: Sequence[float]) -> str | None:
+    """Returns a note for the user, or None where no image of more than 8 bits comes out dark.
 
-
-def _check_size(data: bytes, path: Path) -> None:
-    # From the header alone: a few kilobytes may promise gigabytes of pixels.
-    try:
-        with PIL.Image.open(io.BytesIO(data)) as header:
-            width, height = header.size
-    except PIL.Image.DecompressionBombError:
-        raise DataError(f"{path} has more than {MOST_PIXELS:,} pixels: it is refused") from None
-    except Exception as error:  # Pillow raises many kinds for damaged files
-        raise _unreadable(path) from error
-    check_pixels(height, width, str(path))
-
-
-def _check_end(data: bytes, path: Path) -> None:
-    # OpenCV fills up what is missing from a file that was cut off, and says nothing.
-    for begin, end in ((b"\xff\xd8", b"\xff\xd9"), (b"\x89PNG", b"IEND")):
-        if data.startswith(begin) and data.rfind(end) < len(data) // 2:
-            raise DataError(f"{path} is cut off: its end is missing")
+    Args:
+      reaches: `Original.reach` of every image that has one.
+    """
+    dark = [reach for reach in reaches if reach <= _DARK]
+    if not dark:
+        return None
+    brightest = round(255 * max(dark))
+    return (
+        f"{len(dark)} of {len(reaches)} images of more than 8 bits are dark: they use at most "
+        f"{max(dark):.1%} of the range of their 16 bits, and their brightest pixel becomes "
+        f"{brightest} of 255; --stretch gives each of them the range from its darkest to its "
+        "brightest value"
+    )
 
 
 def check_pixels(height: int, width: int, where: str) -> None:
     """Raises DataError for an image that would fill the memory."""
     if height * width > MOST_PIXELS:
-        raise DataError(f"{where} has {height} x {width} pixels, more than {MOST_PIXELS:,}: it is refused")
+        size = f"{height} x {width} pixels, more than {MOST_PIXELS:,}"
+        raise DataError(f"{where} has {size}: it is refused")
+
+
+def _check_header(data: bytes, path: Path) -> None:
+    # A few kilobytes may promise gigabytes of pixels, and OpenCV may fill up what is missing.
+    try:
+        height, width = headers.size(data)
+    except PIL.Image.DecompressionBombError:
+        message = f"{path} has more than {MOST_PIXELS:,} pixels: it is refused"
+        raise DataError(message) from None
+    except Exception as error:  # Pillow raises many kinds for damaged files
+        raise _unreadable(path) from error
+    check_pixels(height, width, str(path))
+    if headers.is_cut_off(data):
+        raise DataError(f"{path} is cut off: its end is missing")
+
+
+def _decoded(data: bytes, channels: int, path: Path) -> np.ndarray:
+    """Pixels of any depth, [h, w] or RGB [h, w, 3]."""
+    direct = headers.is_jpeg(data)
+    if direct:  # libjpeg makes grey of colour, and colour of grey, while it decodes
+        flags = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR_RGB
+    else:
+        # OpenCV converts no pixels of 32 bits, and gives wrong ones for 16-bit TIFFs in RGB order.
+        flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise _unreadable(path)
+    return pixels if direct or pixels.ndim == 2 else pixels[..., ::-1]
+
+
+def _to_8_bit(pixels: np.ndarray, stretch: bool, path: Path) -> UInt8[np.ndarray, "..."]:
+    """Pixels of any depth as 0-255: the range of 16 bits, or of the values that they have."""
+    if pixels.dtype == np.uint8:
+        return np.ascontiguousarray(pixels)
+    if not np.isfinite(pixels).all():
+        count = pixels.size - np.count_nonzero(np.isfinite(pixels))
+        reason = f"has {count} values that are NaN or infinite"
+        raise DataError(f"{path} {reason}: replace it, or take its row out of the table")
+    whole = pixels.dtype == np.uint16 and not stretch
+    low, high = (0.0, 65535.0) if whole else (float(pixels.min()), float(pixels.max()))
+    factor = 255 / (high - low) if high > low else 0.0
+    precise: np.ndarray = pixels.astype(np.float32 if pixels.dtype.itemsize <= 2 else np.float64)
+    return np.round((precise - low) * factor).astype(np.uint8)
 
 
 def _unreadable(path: Path) -> DataError:
-    return DataError(f"{path} is not a readable JPEG or PNG image: replace it, or take its row out of the table")
+    what = "is not a readable JPEG or PNG image"
+    return DataError(f"{path} {what}: replace it, or take its row out of the table")
 
 
 def _fit(pixels: np.ndarray, channels: int, where: str) -> UInt8[np.ndarray, "h w c"]:
-    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or 0 in pixels.shape or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3)):
-        raise DataError(f"{where} is no image of 8-bit grey or RGB pixels: its shape is {pixels.shape}, its type {pixels.dtype}")
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
-    if pixels.shape[2] == channels:
-        return pixels
-    return np.repeat(pixels, 3, axis=2) if channels == 3 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None]
+    image = pixels[..., None] if pixels.ndim == 2 else pixels
+    shaped = image.ndim == 3 and image.shape[2] in (1, 3) and image.size > 0
+    if image.dtype != np.uint8 or not shaped:
+        given = f"its shape is {pixels.shape}, its type {pixels.dtype}"
+        raise DataError(f"{where} is no image of 8-bit grey or RGB pixels: {given}")
+    if image.shape[2] == channels:
+        return image
+    if channels == 3:
+        return np.repeat(image, 3, axis=2)
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]

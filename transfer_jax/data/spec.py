@@ -25,8 +25,8 @@ class Manifest:
       width: pixels.
       channels: 1 (grey) or 3 (RGB).
       encoding: "jpeg", "png" or "raw".
-      mean: per channel, over the training split, in 0..1.
-      std: the same.
+      mean: Mean of the stored training images, as they are decoded again, per channel, in 0..1.
+      std: Their standard deviation, per channel.
       labels: label -> {"counts": {split: {value: images}}, "names": names of the values or None}; values below zero: see `items`.
       splits: split -> {"records", "patients", "rows": {"file", "sha256"}, "shards": [{"file", "records", "bytes", "sha256"}]}.
       rejected: the images that could not be read: {"id", "split", "reason"} each.

@@ -19,7 +19,7 @@ import numpy as np
 
 from transfer_jax.core import files
 from transfer_jax.core.errors import DataError
-from transfer_jax.data import examples, rows, shards, splits
+from transfer_jax.data import examples, originals, rows, shards, splits
 from transfer_jax.data.items import SPLITS, Item
 from transfer_jax.data.shards import Form, Report
 from transfer_jax.data.spec import MANIFEST, Manifest
@@ -60,7 +60,7 @@ def write(
       name: letters, digits and underscores; the files begin with it.
       items: the images, all with a split and with the same labels.
       form: how they are written.
-      source: kept in the manifest.
+      source: kept in the manifest; its list "notes" gets a note where images of more than 8 bits come out dark.
       names: label -> names of its values, for labels that were words.
       most_rejected: share of the images that may be missing or unreadable; they are left out and listed in the manifest.
       allow_overlap: a patient may be in several splits.
@@ -200,6 +200,9 @@ def _finish(
             "rows": {"file": f"{split}.csv", "sha256": hashlib.sha256(table.encode()).hexdigest()},
             "shards": [{"file": s.file, "records": len(r.kept), "bytes": r.bytes, "sha256": r.sha256} for s, r in own],
         }
+    note = originals.note_on_range([reach for report in reports for reach in report.reaches])
+    if note:
+        source = source | {"notes": [*source.get("notes", []), note]}
     moments = [report.moments for shard, report in zip(plan, reports, strict=True) if shard.split == "train"]
     pixels = sum(count for count, _, _ in moments)
     mean = np.sum([total for _, total, _ in moments], axis=0) / pixels

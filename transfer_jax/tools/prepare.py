@@ -127,7 +127,7 @@ def _prepare(args: argparse.Namespace, card: Card, listing: catalogue.Listing, o
     form = Form(args.size, args.channels, args.fit, args.encoding, args.stretch)
     try:
         with tqdm(total=len(items), unit="image", desc=args.name, disable=None) as shown:
-            return writer.write(
+            manifest = writer.write(
                 args.out,
                 args.name,
                 items,
@@ -142,6 +142,9 @@ def _prepare(args: argparse.Namespace, card: Card, listing: catalogue.Listing, o
     except KeyboardInterrupt:
         print("\nstopped; finished shards are kept, and the same command goes on from there", file=sys.stderr)
         sys.exit(130)
+    for note in manifest.source["notes"][len(listing.notes) :]:
+        print(f"note: {note}")
+    return manifest
 
 
 def _tell(manifest: Manifest, out: Path) -> None:
