@@ -69,7 +69,7 @@ class Card:
                     raise TypeError(f"{mapping!r} is not a mapping")
             return card
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CheckpointError(f"{where} is not a card of this program ({error}): take it away, or export the weights again") from error
+            raise CheckpointError(f"{where} is not a card of this program ({str(error)[:200]}): take it away, or export the weights again") from error
 
     def to_markdown(self, outputs: int | None, parameters: int) -> str:
         """The model card of a hub: YAML front matter and sections in Markdown."""

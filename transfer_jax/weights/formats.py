@@ -16,7 +16,7 @@ import numpy as np
 
 from transfer_jax.core import files
 from transfer_jax.core.errors import CheckpointError
-from transfer_jax.weights import keras_file, safetensors_file, sharded, torch_file, unreadable
+from transfer_jax.weights import keras_file, messages, safetensors_file, sharded, torch_file, unreadable
 
 _ZIP, _HDF5, _PICKLE = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x80"
 
@@ -48,9 +48,12 @@ def read(path: str | Path, state: str | None = None) -> Raw:
       CheckpointError: there is no such file, it cannot be opened, it is damaged, of an unknown kind, or holds code; or `state`
         does not choose anything in it.
     """
-    path = Path(path)
-    start = _start(path)
-    kind = _kind(path, start)
+    with messages.bounded():
+        return _checked(Path(path), state)
+
+
+def _checked(path: Path, state: str | None) -> Raw:
+    kind = _kind(path, _start(path))
     if kind != "torch" and state is not None:
         raise CheckpointError(f"state={state!r} chooses among the state dicts of a .pth file, and {path} is none: leave it out")
     try:

@@ -7,7 +7,6 @@ there with its shape, and nothing else but what `leftovers` knows.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from transfer_jax import models
 from transfer_jax.weights import fit, leftovers, naming, numbering, spelling
 
 _DEEPEST = 12  # parts of a prefix
+_MOST = 200  # prefixes that are looked at; a real file has a few, and a hostile one any number
 _Tensors = Mapping[str, np.ndarray]
 
 
@@ -99,8 +99,8 @@ def readings(tensors: _Tensors, target: Target, prefix: str | None = None) -> li
     """
     least = sum(path[1] not in models.HEADS for path in target.places()) // 2
     found = []
-    for place in _prefixes(tensors, target.separator, least, {"", prefix or ""}):
-        inside = {name: name[len(place) :] for name in tensors if name.startswith(place)}
+    for place, there in _places(tensors, target.separator, least, {"", prefix or ""}):
+        inside = {name: name[len(place) :] for name in there}
         spelled = spelling.canonical(inside.values(), target.scheme, target.name)
         own = {name: spelled[rest] for name, rest in inside.items()}
         for names, last, note in _spellings(own, target):
@@ -142,13 +142,19 @@ def within(reading: Reading, found: Iterable[Reading]) -> tuple[str, ...]:
     return tuple(others)
 
 
-def _prefixes(names: Iterable[str], separator: str, least: int, always: set[str]) -> list[str]:
-    """Returns `always`, and what at least so many names begin with; shortest first."""
-    counts: Counter[str] = Counter()
+def _places(names: Iterable[str], separator: str, least: int, always: set[str]) -> list[tuple[str, list[str]]]:
+    """Returns prefixes with the names that begin with them: `always`, and those of so many names.
+
+    The shortest prefix is first.
+    """
+    groups: dict[str, list[str]] = {prefix: [] for prefix in always}
     for name in names:
         parts = name.split(separator, _DEEPEST)
-        counts.update(separator.join((*parts[:i], "")) for i in range(1, len(parts)))
-    return sorted(always | {prefix for prefix, n in counts.items() if n >= least}, key=len)
+        for prefix in {separator.join((*parts[:i], "")) if i else "" for i in range(len(parts))}:
+            groups.setdefault(prefix, []).append(name)
+    fullest = sorted(groups, key=lambda prefix: len(groups[prefix]), reverse=True)[:_MOST]
+    kept = always | {prefix for prefix in fullest if len(groups[prefix]) >= least}
+    return [(prefix, groups[prefix]) for prefix in sorted(kept, key=lambda p: (len(p), p))]
 
 
 def _spellings(own: dict[str, str], target: Target) -> Iterator[tuple[dict[str, str], int, str]]:

@@ -15,9 +15,11 @@ from transfer_jax.core.errors import CheckpointError, ConfigError
 from transfer_jax.core.names import nearest
 from transfer_jax.core.normalisation import Normalisation, named
 from transfer_jax.weights import card as cards
-from transfer_jax.weights import exporting, fit, formats, hub, locating, naming, orbax, recognising, spelling
+from transfer_jax.weights import exporting, fit, formats, hub, locating, messages, naming, orbax, recognising, spelling
 from transfer_jax.weights.card import Card
 
+# In the folders that a hub holds and that `exporting` writes.
+_IN_FOLDERS = (exporting.WEIGHTS, f"{exporting.WEIGHTS}.index.json", "model.h5", *hub.FILES)
 LAYOUTS = ("auto", "torchvision", "timm", "keras", "orbax")
 
 
@@ -99,7 +101,8 @@ def read(
             loaded = loaded._replace(variables=models.without(loaded.variables, models.HEADS))
     else:
         place = _Place(state, prefix)
-        loaded = _file(path, local, name, layout, num_outputs, head, cast, place, options)
+        with messages.bounded():
+            loaded = _file(path, local, name, layout, num_outputs, head, cast, place, options)
     if num_outputs is not None and models.HEAD in loaded.variables["params"]:
         _check_head(loaded.variables, num_outputs, path)
     if channels is not None:
@@ -167,7 +170,8 @@ def _local(path: str | Path) -> Path:
 
 
 def _weight_file(local: Path) -> Path:
-    return local / exporting.WEIGHTS if (local / exporting.WEIGHTS).is_file() else local
+    """Returns the file of weights in a folder that has one of a usual name, and other paths as they are."""
+    return next((local / name for name in _IN_FOLDERS if (local / name).is_file()), local)
 
 
 def _beside(file: Path) -> Iterator[tuple[Path, Any]]:

@@ -68,14 +68,23 @@ def recognise(tensors: _Tensors, target: Target, *, prefix: str | None, head: bo
         _check_head(kinds, reading, path)
     dropped = () if head else tuple(name for name in own if own[name] not in reading.body)
     unknown = {n: reading.names.get(n, n) for n, kind in kinds.items() if kind is None}
-    used = {there: tensors[n] for n, there in {**own, **unknown}.items() if n not in dropped}
-    notes = [f"prefix {reading.place.prefix} removed"] if reading.place.prefix else []
+    used = _by_own_names(tensors, {n: there for n, there in own.items() if n not in dropped}, unknown)
+    place = messages.shortened(reading.place.prefix)
+    notes = [f"prefix {place} removed"] if place else []
     notes += [reading.note] if reading.note else []
     notes += [f"head {next(iter(dense)).rpartition('/')[0]} read"] if dense and head else []
-    notes += _ignored({**kinds, **dict.fromkeys(dropped, leftovers.HEAD)}, target.separator)
-    where = f"{path} (prefix {reading.place.prefix!r})" if reading.place.prefix else str(path)
+    notes += _ignored({**kinds, **dict.fromkeys(dropped, leftovers.HEAD)}, reading.place)
+    where = f"{path} (prefix {place!r})" if place else str(path)
     hint = _hint(tensors, target, reading, unknown, whole)
     return Recognised(used, tuple(notes), where, hint)
+
+
+def _by_own_names(tensors: _Tensors, own: Mapping[str, str], unknown: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """Returns the tensors by the network's names; one that comes under the name of another is an extra one."""
+    used: dict[str, np.ndarray] = {}
+    for name, there in (*own.items(), *unknown.items()):
+        used[there if there not in used else f"{name} beside the network's own"] = tensors[name]
+    return used
 
 
 def _candidates(fits: list[Reading], prefix: str | None) -> list[Reading]:
@@ -117,13 +126,13 @@ def _kinds(reading: Reading, tensors: _Tensors, outside: tuple[str, ...], *, cho
       reading: Where the network is.
       tensors: The file's.
       outside: Prefixes of other networks in the same place.
-      chosen: Whether the user named the place, so that what lies elsewhere is ignored.
+      chosen: Whether the user named the place, so that whatever lies elsewhere is ignored.
     """
 
     def kind(name: str) -> str | None:
         known = reading.kind(name, tensors)
         elsewhere = name not in reading.names or (bool(outside) and name.startswith(outside))
-        return _OUTSIDE if known is None and chosen and elsewhere else known
+        return _OUTSIDE if chosen and elsewhere and known != leftovers.COUNTER else known
 
     return {name: kind(name) for name in tensors if not reading.is_own(name)}
 
@@ -168,15 +177,20 @@ def _hint(tensors: _Tensors, target: Target, reading: Reading, unknown: Mapping[
     return ""
 
 
-def _ignored(kinds: Mapping[str, str | None], separator: str) -> list[str]:
+def _ignored(kinds: Mapping[str, str | None], place: leftovers.Place) -> list[str]:
     """Returns what the card says of the tensors that are ignored; counters are no weights."""
     notes = []
-    for kind in (leftovers.HEAD, leftovers.COPY, leftovers.QUEUE, leftovers.LOSS):
-        ignored = [name for name, its in kinds.items() if its == kind]
-        if ignored:
-            notes.append(f"{kind} {messages.modules(ignored, separator)} ignored")
-    outside = [name for name, kind in kinds.items() if kind == _OUTSIDE]
-    if outside:
-        roots = messages.modules(outside, separator)
-        notes.append(f"{len(outside):,} tensors outside the prefix ignored: {roots}")
+    for kind in (leftovers.HEAD, leftovers.COPY, leftovers.QUEUE, leftovers.LOSS, _OUTSIDE):
+        names = sorted(name for name, its in kinds.items() if its == kind)
+        if not names:
+            continue
+        modules = messages.modules(names, place.separator)
+        if kind == _OUTSIDE:
+            plural = "" if len(names) == 1 else "s"
+            notes.append(f"{len(names):,} tensor{plural} outside the prefix ignored: {modules}")
+            continue
+        if kind == leftovers.COPY:
+            copies = (copy for copy in leftovers.copies_of(place) if any(n.startswith(copy) for n in names))
+            modules = messages.listed([f"{copy}*" for copy in copies])
+        notes.append(f"{kind} {modules} ignored")
     return notes

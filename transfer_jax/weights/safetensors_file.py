@@ -70,7 +70,8 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
 def begins_like_one(start: bytes) -> bool:
     """Returns whether a file that is not sound began as a safetensors file: a length, then "{"."""
-    return start[8:9] == b"{" and not start.lstrip().startswith(b"{")
+    text = all(32 <= byte < 127 or byte in b"\t\r\n" for byte in start[:8])
+    return start[8:9] == b"{" and not text
 
 
 def to_bytes(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:

@@ -74,7 +74,7 @@ def folder(path: Path) -> str:
         return f"is the folder of a TensorFlow checkpoint: {_TENSORFLOW_ADVICE}"
     weights = [name for name in names if name.endswith((".safetensors", ".pth", ".pt", ".bin", ".h5"))]
     if weights:
-        return f"is a folder with several weight files: give one of them ({', '.join(weights[:5])})"
+        return f"is a folder: give a weight file in it ({', '.join(weights[:5])})"
     if "weights" in names:
         return "is the folder of a study: give the folder of one member, below its folder 'weights'"
     return f"is a folder without weights that this program knows: give a file of {KINDS}"
