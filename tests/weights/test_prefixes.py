@@ -69,7 +69,10 @@ def test_a_tensor_outside_the_prefix_does_not_take_the_place_of_one_inside(read)
         (linear("head.fc", WIDTH, 3), "head.fc.*"),
         (linear("classifier.1", WIDTH, 3), "classifier.1.*"),
         (linear("cls_head2", WIDTH, 3), "cls_head2.*"),
-        (linear("projector.0", WIDTH, 3) | under("projector.1.", {"running_mean": np.ones(3, np.float32)}), "projector.0.*, projector.1.running_mean"),
+        (
+            linear("projector.0", WIDTH, 3) | under("projector.1.", {"running_mean": np.ones(3, np.float32)}),
+            "projector.0.*, projector.1.running_mean",
+        ),
     ],
 )
 @pytest.mark.parametrize("prefix", ["", "backbone."])

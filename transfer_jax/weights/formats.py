@@ -102,12 +102,14 @@ def _kind(path: Path, start: bytes) -> str:
     """
     if safetensors_file.is_sound(path):
         return "safetensors"  # whatever its first bytes are: they are a length
+    if safetensors_file.begins_like_one(start):
+        return "safetensors"  # whose reader says what is wrong with it
     if start.startswith(_HDF5):
         return "keras"
     if start.startswith((_ZIP, _PICKLE)):
         return "torch"
-    if safetensors_file.begins_like_one(start):
-        return "safetensors"  # whose reader says what is wrong with it
+    if safetensors_file.may_be_one(path, start):
+        return "safetensors"
     if sharded.is_index(path, start):
         return "sharded"
     what = unreadable.describe(path, start)

@@ -151,7 +151,7 @@ def _dense_head(reading: Reading, kinds: Mapping[str, str | None], target: Targe
 
 def _check_head(kinds: Mapping[str, str | None], reading: Reading, path: object) -> None:
     """Raises where the head, which is asked for, is another one than the network's linear layer."""
-    others = [name for name, kind in kinds.items() if kind == leftovers.HEAD]
+    others = sorted(name for name, kind in kinds.items() if kind == leftovers.HEAD)
     if others:
         raise CheckpointError(
             f"the head in {path} is not the network's one linear layer, but "

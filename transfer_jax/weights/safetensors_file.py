@@ -69,9 +69,17 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
 
 def begins_like_one(start: bytes) -> bool:
-    """Returns whether a file that is not sound began as a safetensors file: a length, then "{"."""
+    """Returns whether a file begins with the length of a header and the header's "{".
+
+    The length is one that a header can have, so that no pickle and no text begins so.
+    """
+    return start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= _LARGEST_HEADER
+
+
+def may_be_one(path: Path, start: bytes) -> bool:
+    """Returns whether a file of no other kind may be a damaged safetensors file, by all that is left."""
     text = all(32 <= byte < 127 or byte in b"\t\r\n" for byte in start[:8])
-    return start[8:9] == b"{" and not text
+    return start[8:9] == b"{" and not text and path.suffix == ".safetensors"
 
 
 def to_bytes(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
