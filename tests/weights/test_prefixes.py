@@ -85,7 +85,7 @@ def test_other_heads_are_ignored_without_a_head_and_an_error_with_one(read, pref
         assert "head" not in loaded.variables["params"]
         said = ", ".join(place + name for name in named.split(", "))
         assert loaded.card.recognised[-1] == f"head {said} ignored"
-        with pytest.raises(CheckpointError, match="is not the network's one linear layer, but .*: read it with head=False"):
+        with pytest.raises(CheckpointError, match=r"is not the network's one linear layer, but .*: read it with head=False"):
             read(file)
 
 

@@ -234,7 +234,9 @@ def test_a_card_travels_with_the_weights(tmp_path):
 
 def test_what_cannot_be_exported(tmp_path):
     variables = variables_of("resnet50", layout="keras")
-    with pytest.raises(CheckpointError, match=r"not those of resnet50 in torchvision's layout: extra params/block1/unit1/conv1/bias; "):
+    with pytest.raises(
+        CheckpointError, match=r"not those of resnet50 in torchvision's layout: extra params/block1/unit1/conv1/bias, .* and \d+ more$"
+    ):
         weights.export(variables, "resnet50", tmp_path / "a.safetensors")
     for path, layout, message in (
         ("a.h5", "torchvision", r"a file that ends in .safetensors"),

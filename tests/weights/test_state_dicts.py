@@ -97,7 +97,7 @@ def test_the_same_state_dict_under_two_names(tmp_path):
     state = pickling(tensors(counters=False))
     path = tmp_path / "a.pth"
     path.write_bytes(files.torch_zip({"model": state, "ema": state}, pickling.storages))
-    with pytest.raises(CheckpointError, match="several state dicts, model .*, ema "):
+    with pytest.raises(CheckpointError, match=r"several state dicts, model .*, ema "):
         weights.read(path, "cbr_tiny")
     assert weights.read(path, "cbr_tiny", state="ema").card.recognised[0].startswith("state dict ema chosen")
 

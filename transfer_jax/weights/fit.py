@@ -31,15 +31,25 @@ def _template(name: str, num_outputs: Any, layout: str, channels: int, options: 
 
 
 def sizes_in(tensors: Mapping[str, np.ndarray], name: str, scheme: str) -> tuple[int | None, int]:
-    """What a file decides of the network: outputs of its head (None where it has none) and input channels (3 where that is not known)."""
+    """Returns what a file decides of the network.
+
+    Returns:
+      The outputs of its head, or of its auxiliary head where it has no other, None where it has
+      neither; and its input channels, 3 where that is not known.
+    """
     shapes = template(name, 1, scheme)
     places = naming.places(name, shapes, scheme)
-    head, stem = places["params", models.HEAD, "kernel"], places["params", *models.stem(shapes["params"])]
-    outputs, first = tensors.get(head.name), tensors.get(stem.name)
-    return (
-        None if outputs is None or outputs.ndim != 2 else int(head.to_here(outputs).shape[1]),
-        1 if first is not None and first.ndim == 4 and stem.to_here(first).shape[2] == 1 else 3,
-    )
+    heads = [place for path, place in places.items() if path[1] in models.HEADS and len(place.shape) == 2]
+    heads.sort(key=lambda place: place != places["params", models.HEAD, "kernel"])
+    kernels = (head.to_here(tensors[head.name]) for head in heads if _has_axes(tensors, head.name, 2))
+    outputs = next((int(kernel.shape[1]) for kernel in kernels), None)
+    stem = places["params", *models.stem(shapes["params"])]
+    grey = _has_axes(tensors, stem.name, 4) and stem.to_here(tensors[stem.name]).shape[2] == 1
+    return outputs, 1 if grey else 3
+
+
+def _has_axes(tensors: Mapping[str, np.ndarray], name: str, axes: int) -> bool:
+    return name in tensors and tensors[name].ndim == axes
 
 
 def differences(have: Any, want: Any) -> list[str]:

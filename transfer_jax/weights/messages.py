@@ -39,7 +39,7 @@ def problems(kinds: Mapping[str, Sequence[str]]) -> str:
 def modules(names: Sequence[str], separator: str) -> str:
     """Returns the modules that hold tensors: "fc.*, classifier.1.*"; a module's only one by its name."""
     parents = Counter(name.rpartition(separator)[0] for name in names)
-    shown = {}
+    shown: dict[str, None] = {}
     for name in names:
         parent = name.rpartition(separator)[0]
         whole = parent and (parents[parent] > 1 or name.endswith(("weight", "kernel")))
