@@ -9,6 +9,7 @@ from transfer_jax import inits, models, settings, weights
 from transfer_jax.core.errors import CheckpointError, ConfigError
 from transfer_jax.core.normalisation import NAMED
 from transfer_jax.studies import runner, sources
+from transfer_jax.weights import formats
 
 
 def variables_of(name, outputs=7, side=32, channels=3, **options):
@@ -137,7 +138,25 @@ def test_settings_of_networks_and_files_are_checked(tiny_study, file, changes, m
         from_file(tiny_study, file, **changes)
 
 
+def test_a_network_within_a_file_is_chosen_and_the_report_says_so(tiny_study, file, tmp_path):
+    inside = formats.read(file).tensors
+    both = {f"{prefix}.{name}": value for prefix in ("student", "teacher") for name, value in inside.items()}
+    formats.write_safetensors(tmp_path / "both.safetensors", both, {})
+    small = {"recipe__steps": 2, "recipe__eval_every": 2, "arms": ("pretrained",)}
+    with pytest.raises(CheckpointError, match="choose one with prefix='teacher.' .config.source.prefix"):
+        sources.from_file(from_file(tiny_study, tmp_path / "both.safetensors", **small))
+    study = from_file(tiny_study, tmp_path / "both.safetensors", source__prefix="teacher", **small)
+    page = runner.run(study, tmp_path / "w").report.read_text()
+    assert "prefix teacher. removed; head teacher.fc.* ignored; " in page
+    study = from_file(tiny_study, file, source__state="state_dict_ema", **small)
+    with pytest.raises(CheckpointError, match="state='state_dict_ema' chooses among the state dicts"):
+        sources.from_file(study)
+
+
 def test_options_of_files_are_not_read_by_other_sources(tiny_study):
+    for option in ("state", "prefix"):
+        with pytest.raises(ConfigError, match=rf"source\.{option} is read by kind='weights' only"):
+            tiny_study(**{f"source__{option}": "model"})
     with pytest.raises(ConfigError, match=r"source\.normalisation is read by kind='weights' only"):
         tiny_study(source__normalisation="caffe")
     assert settings.template().network_options.layout == "torchvision"

@@ -55,3 +55,19 @@ def test_mistakes_are_one_line_and_leave_nothing(convert, file, tmp_path, argume
 def test_what_is_there_is_not_overwritten(convert, file, tmp_path):
     (tmp_path / "out").mkdir()
     assert "exists already" in convert(file, "resnet18", f"--out={tmp_path / 'out'}", check=2)
+
+
+def test_what_was_recognised_is_told_and_written(convert, file, tmp_path):
+    wrapped = {f"module.{name}": value for name, value in formats.read(file).tensors.items()}
+    both = {**wrapped, **{name.replace("module.", "ema."): value + 1 for name, value in wrapped.items()}}
+    formats.write_safetensors(tmp_path / "both.safetensors", both, {})
+    error = convert(tmp_path / "both.safetensors", "resnet18", f"--out={tmp_path / 'out'}", check=2)
+    assert "holds 2 networks that fit resnet18, under the prefixes 'ema.', 'module.': choose one with prefix=" in error
+    call = (tmp_path / "both.safetensors", "resnet18", f"--out={tmp_path / 'out'}", "--prefix=module", "--drop-head")
+    out = convert(*call)
+    assert "recognised: prefix module. removed\n" in out
+    assert "recognised: head module.fc.* ignored\n" in out
+    assert "prefix module. removed" in (tmp_path / "out/README.md").read_text()
+    written = formats.read(tmp_path / "out/model.safetensors").tensors
+    assert (written["conv1.weight"] == wrapped["module.conv1.weight"]).all()
+    assert "leave it out" in convert(file, "resnet18", f"--out={tmp_path / 'other'}", "--state=ema", check=2)

@@ -33,7 +33,7 @@ def test_safetensors_of_other_types(tmp_path, dtype):
 
 
 @pytest.mark.parametrize("write", [files.torch_zip, files.torch_legacy])
-def test_torch_views_wrappers_and_prefixes(tmp_path, write):
+def test_torch_views_and_wrappers(tmp_path, write):
     flat = np.arange(24, dtype=np.float32)
     state = {
         "module.last": files.tensor("0", flat, (2, 3, 2, 2), (12, 1, 6, 3)),  # channels_last
@@ -44,12 +44,14 @@ def test_torch_views_wrappers_and_prefixes(tmp_path, write):
     path = tmp_path / "a.bin"
     path.write_bytes(write({"epoch": 3, "state_dict": files.Call("collections", "OrderedDict", [[k, v] for k, v in state.items()])}, {"0": flat}))
     wanted = {
-        "last": flat.reshape(2, 2, 2, 3).transpose(0, 3, 1, 2),
-        "part": flat[20:],
-        "scalar": flat[7].reshape(()),
-        "empty": np.zeros((0, 5), np.float32),
+        "module.last": flat.reshape(2, 2, 2, 3).transpose(0, 3, 1, 2),
+        "module.part": flat[20:],
+        "module.scalar": flat[7].reshape(()),
+        "module.empty": np.zeros((0, 5), np.float32),
     }
-    assert equal(formats.read(path).tensors, wanted)
+    raw = formats.read(path)
+    assert equal(raw.tensors, wanted)
+    assert raw.notes == ("state dict state_dict read; ignored beside it: epoch",)
 
 
 def test_keras_2_layers_with_slashes_and_optimizers(tmp_path):

@@ -37,6 +37,21 @@ def test_weights_and_normalisation_come_from_the_cache(cache):
     np.testing.assert_array_equal(loaded.variables["params"]["head"]["bias"], formats.read(cache / "model.safetensors").tensors["fc.bias"])
 
 
+def test_a_model_in_several_files(cache):
+    made = formats.read(cache / "model.safetensors").tensors
+    (cache / "model.safetensors").unlink()
+    places = {name: "a.safetensors" if name.startswith("conv") else "b.safetensors" for name in made}
+    for file in set(places.values()):
+        formats.write_safetensors(cache / file, {name: made[name] for name in made if places[name] == file}, {})
+    (cache / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    loaded = weights.read("hf://timm/resnet18.tv_in1k", "resnet18")
+    assert loaded.card.recognised == ("read from 2 files of model.safetensors.index.json",)
+    np.testing.assert_array_equal(loaded.variables["params"]["head"]["bias"], made["fc.bias"])
+    (cache / "b.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"hf://timm/resnet18\.tv_in1k cannot be had"):
+        weights.read("hf://timm/resnet18.tv_in1k", "resnet18")
+
+
 def test_what_is_not_there(cache, monkeypatch):
     with pytest.raises(CheckpointError, match=r"hf://timm/none cannot be had: no model.safetensors and no pytorch_model.bin"):
         weights.load("hf://timm/none", "resnet18")

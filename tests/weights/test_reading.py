@@ -93,7 +93,7 @@ def test_the_wrong_network(resnet, tmp_path, other):
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64])
 def test_other_floats_are_cast_on_request_alone(resnet, tmp_path, dtype):
     path = written(tmp_path / "a.safetensors", {k: v.astype(dtype) if v.dtype == np.float32 else v for k, v in resnet.items()})
-    with pytest.raises(CheckpointError, match=rf"holds other numbers than float32; cast=True.*: 102 of another type: bn1.bias {np.dtype(dtype)}"):
+    with pytest.raises(CheckpointError, match=rf"is not in float32: all 102 tensors are {np.dtype(dtype)}; cast=True"):
         weights.load(path, "resnet18")
     variables = weights.load(path, "resnet18", cast=True)
     np.testing.assert_array_equal(variables["params"]["head"]["bias"], resnet["fc.bias"].astype(dtype).astype(np.float32))
@@ -101,7 +101,7 @@ def test_other_floats_are_cast_on_request_alone(resnet, tmp_path, dtype):
 
 def test_numbers_that_cannot_be_weights(resnet, tmp_path):
     path = written(tmp_path / "a.safetensors", {**resnet, "bn1.bias": np.arange(64)})
-    with pytest.raises(CheckpointError, match=r"they cannot be weights: 1 of another type: bn1.bias int64"):
+    with pytest.raises(CheckpointError, match=r"holds numbers that cannot be weights: 1 of another type: bn1.bias int64$"):
         weights.load(path, "resnet18", cast=True)
     path = written(tmp_path / "b.safetensors", {**resnet, "bn1.bias": np.full(64, np.nan, np.float32)})
     with pytest.raises(CheckpointError, match=r"holds NaN or infinity: 1 not finite: bn1.bias"):
@@ -234,7 +234,9 @@ def test_a_card_travels_with_the_weights(tmp_path):
 
 def test_what_cannot_be_exported(tmp_path):
     variables = variables_of("resnet50", layout="keras")
-    with pytest.raises(CheckpointError, match=r"not those of resnet50 in torchvision's layout: extra params/block1/unit1/conv1/bias; "):
+    with pytest.raises(
+        CheckpointError, match=r"not those of resnet50 in torchvision's layout: extra params/block1/unit1/conv1/bias, .* and \d+ more$"
+    ):
         weights.export(variables, "resnet50", tmp_path / "a.safetensors")
     for path, layout, message in (
         ("a.h5", "torchvision", r"a file that ends in .safetensors"),

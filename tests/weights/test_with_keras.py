@@ -8,6 +8,7 @@ import pytest
 from golden import reference
 
 from transfer_jax import models, weights
+from transfer_jax.core.errors import CheckpointError
 
 NETWORKS = {
     "resnet50": keras.applications.ResNet50,
@@ -103,3 +104,39 @@ def test_a_head_of_any_name(tmp_path):
     whole.save(tmp_path / "whole.h5")
     variables = weights.load(tmp_path / "whole.h5", "resnet50")
     np.testing.assert_array_equal(variables["params"]["head"]["kernel"], whole.get_layer("diagnosis").get_weights()[0])
+
+
+def test_a_network_that_is_one_layer_of_another(tmp_path):
+    """The usual form of transfer learning in Keras, in all three of its files."""
+    body, _ = theirs("resnet50")
+    keras.utils.clear_session()
+    bare = keras.applications.ResNet50(weights=None, include_top=False, input_shape=(64, 64, 3))
+    bare.set_weights(body.get_weights())
+    whole = keras.Sequential([bare, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3, name="diagnosis")])
+    body.save_weights(tmp_path / "plain.weights.h5")
+    plain = weights.load(tmp_path / "plain.weights.h5", "resnet50")
+    whole.save(tmp_path / "whole.h5")
+    whole.save_weights(tmp_path / "new.weights.h5")
+    for file in ("whole.h5", "new.weights.h5"):
+        loaded = weights.read(tmp_path / file, "resnet50")
+        assert (np.asarray(loaded.variables["params"]["head"]["kernel"]) == whole.layers[-1].get_weights()[0]).all()
+        body_alone = {**loaded.variables, "params": {k: v for k, v in loaded.variables["params"].items() if k != "head"}}
+        assert equal(body_alone, plain)
+        assert loaded.card.recognised[0].startswith("prefix ")
+        assert loaded.card.recognised[1:] == ("head diagnosis read",)
+        assert equal(weights.load(tmp_path / file, "resnet50", head=False), plain)
+
+
+def test_two_networks_and_two_dense_layers(tmp_path):
+    keras.utils.clear_session()
+    image = keras.Input((64, 64, 3))
+    one = keras.applications.ResNet50(weights=None, include_top=False, pooling="avg", input_shape=(64, 64, 3), name="one")
+    two = keras.applications.ResNet50(weights=None, include_top=False, pooling="avg", input_shape=(64, 64, 3), name="two")
+    both = keras.layers.Dense(8)(keras.layers.Concatenate()([one(image), two(image)]))
+    whole = keras.Model(image, keras.layers.Dense(3)(keras.layers.BatchNormalization()(both)))
+    whole.save(tmp_path / "whole.h5")
+    with pytest.raises(CheckpointError, match="holds 2 networks that fit resnet50, under the prefixes 'one/', 'two/'"):
+        weights.load(tmp_path / "whole.h5", "resnet50", head=False)
+    for network in (one, two):
+        loaded = weights.load(tmp_path / "whole.h5", "resnet50", prefix=network.name)
+        assert (np.asarray(loaded["params"]["conv1"]["kernel"]) == network.get_layer("conv1_conv").get_weights()[0]).all()

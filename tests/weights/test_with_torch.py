@@ -131,3 +131,32 @@ def test_a_cbr_network_in_torch(tmp_path):
     network = Tiny().eval()
     network.load_state_dict(load_file(tmp_path / "tiny.safetensors"), strict=True)
     close(in_torch(network, x), ours("cbr_tiny", variables, x, 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "wrap"),
+    [
+        ("resnet18", lambda network: torch.nn.DataParallel(network)),
+        ("resnet18", lambda network: torch.nn.ModuleDict({"model": torch.nn.ModuleDict({"backbone": network})})),
+        ("resnet50", lambda network: torch.nn.ModuleDict({"backbone": torch.nn.Sequential(*list(network.children())[:-1])})),
+        ("densenet121", lambda network: torch.nn.Sequential(*network.features.children())),
+        ("inception_v3", lambda network: torch.nn.Sequential(*list(network.children())[:-3])),
+    ],
+)
+def test_networks_as_training_programs_wrap_them(name, wrap, tmp_path):
+    network = theirs(name)
+    optimizer = torch.optim.Adam(network.fc.parameters() if name == "resnet18" else network.parameters())
+    optimizer.step()
+    checkpoint = {"epoch": 3, "state_dict": wrap(network).state_dict(), "optimizer": optimizer.state_dict()}
+    torch.save(network.state_dict(), tmp_path / "plain.pth")
+    plain = weights.load(tmp_path / "plain.pth", name)
+    for old in (False, True):
+        path = tmp_path / f"wrapped-{old}.pth"
+        torch.save(checkpoint, path, _use_new_zipfile_serialization=not old)
+        loaded = weights.read(path, name)
+        if "head" not in loaded.variables["params"]:
+            plain["params"].pop("head", None)
+        assert jax.tree.structure(loaded.variables) == jax.tree.structure(plain)
+        assert all((a == b).all() for a, b in zip(jax.tree.leaves(loaded.variables), jax.tree.leaves(plain), strict=True))
+        assert loaded.card.recognised[0] == "state dict state_dict read; ignored beside it: epoch, optimizer"
+        assert len(loaded.card.recognised) > 1

@@ -24,7 +24,7 @@ _READ_BY: options.ReadBy = {
         {
             "none": options.reads(),
             "train": options.reads("data", "recipe", optional=("network", "take")),
-            "weights": options.reads("path", optional=("network", "normalisation", "cast")),
+            "weights": options.reads("path", optional=("network", "normalisation", "cast", "state", "prefix")),
         },
     ),
     Similarity: options.Choice("kind", {"exact": options.reads(), "sampled": options.reads(optional=("positions", "channels", "repeats"))}),

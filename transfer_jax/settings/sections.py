@@ -167,6 +167,9 @@ class Source:
       take: "train" only: "last" weights of the pretraining (the default), or its "best" ones by validation loss.
       normalisation: a name of `core.normalisation`, instead of what the file or its library says.
       cast: turn float16, bfloat16 and float64 into float32.
+      state: the state dict to read, where a .pth file holds several, e.g. "state_dict_ema".
+      prefix: what the names of the network's tensors begin with, where several networks in the file fit; what lies elsewhere in
+        the file is then ignored.
       data: what to pretrain on.
       recipe: how to pretrain.
     """
@@ -176,6 +179,8 @@ class Source:
     network: str | None = None
     normalisation: str | None = None
     cast: bool | None = None
+    state: str | None = None
+    prefix: str | None = None
     take: str | None = None
     data: Data | None = None
     recipe: Recipe | None = None

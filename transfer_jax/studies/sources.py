@@ -60,6 +60,8 @@ def from_file(study: Study) -> Pretrained | None:
         channels=wanted.channels,
         cast=bool(source.cast),
         normalisation=source.normalisation,
+        state=source.state,
+        prefix=source.prefix,
         **shapes,
     )
     if loaded.card.layout != wanted.layout:

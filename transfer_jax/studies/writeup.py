@@ -143,8 +143,10 @@ def _facts(study: Study, opened: Opened, source: Pretrained, seconds: float) -> 
         )
     elif source.card is not None:
         card = source.card
+        recognised = "".join(f"; {sentence}" for sentence in card.recognised)
         facts["Source"] = (
-            f"{study.source.path} ({card.network}, layout {card.layout}; its normalisation: {card.normalisation.name}, {card.normalisation_from})"
+            f"{study.source.path} ({card.network}, layout {card.layout}; "
+            f"its normalisation: {card.normalisation.name}, {card.normalisation_from}{recognised})"
         )
     facts["Seeds"] = f"{study.seed}, repeats 0 to {study.repeats - 1}"
     facts["Machine"] = ", ".join(f"{value}" if key == "hardware" else f"{key} {value}" for key, value in platform.describe().items())

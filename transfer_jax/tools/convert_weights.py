@@ -17,8 +17,12 @@ _EXAMPLE = """examples:
   python -m transfer_jax.tools.convert_weights RadImageNet-ResNet50_notop.h5 resnet50 --to=orbax --out=weights/radimagenet
       a source for studies: --config.source.kind=weights --config.source.path=weights/radimagenet
   python -m transfer_jax.tools.convert_weights hf://timm/resnet50.tv_in1k resnet50 --to=orbax --out=weights/imagenet
+  python -m transfer_jax.tools.convert_weights checkpoint.pth resnet50 --state=state_dict_ema --drop-head --out=hub/ema
+      one of several state dicts in a training program's checkpoint
 
-The weights are read strictly: whatever is missing, extra, of another shape or of another type is listed in one error.
+The weights are read strictly: a tensor that is missing, of no known kind, of another shape or of another type is an error. Prefixes
+(module., model.backbone.), children numbered by nn.Sequential, and heads, queues or momentum copies beside the network are
+recognised, and said in the output and in the card.
 """
 
 
@@ -36,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--to", choices=(*exporting.LAYOUTS, "orbax"), help="whose names to write (default: those of the weights' own layout)")
     parser.add_argument("--drop-head", action="store_true", help="leave the head out")
     parser.add_argument("--cast", action="store_true", help="turn float16, bfloat16 and float64 into float32")
+    parser.add_argument("--state", help="the state dict to read, where a .pth file holds several, e.g. state_dict_ema")
+    parser.add_argument("--prefix", help="what the names of the network's tensors begin with, where several networks in the file fit")
     parser.add_argument("--channels", type=int, choices=(1, 3), help="of the input; 1 sums a stem of three channels")
     parser.add_argument("--normalisation", choices=tuple(NAMED), help="of the pixels, instead of what the file or its library says")
     parser.add_argument("--widths", help="channels of each block, separated by commas, where they are not the network's own")
@@ -55,6 +61,8 @@ def main() -> None:
         cast=args.cast,
         channels=args.channels,
         normalisation=args.normalisation,
+        state=args.state,
+        prefix=args.prefix,
         **_widths(args.widths),
     )
     to, card = args.to or loaded.card.layout, loaded.card
@@ -65,9 +73,10 @@ def main() -> None:
     n = card.normalisation
     count = sum(leaf.size for leaf in jax.tree.leaves(loaded.variables["params"]))
     head = "with a head" if models.HEAD in loaded.variables["params"] else "without a head"
-    print(
-        f"{args.network}: {count:,} parameters, {head}, layout {card.layout}; normalisation {n.name} ({card.normalisation_from})\nwritten: {args.out}"
-    )
+    print(f"{args.network}: {count:,} parameters, {head}, layout {card.layout}; normalisation {n.name} ({card.normalisation_from})")
+    for sentence in card.recognised:
+        print(f"recognised: {sentence}")
+    print(f"written: {args.out}")
 
 
 def _widths(text: str | None) -> dict[str, tuple[int, ...]]:

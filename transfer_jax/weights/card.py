@@ -27,6 +27,7 @@ class Card:
       recipe: how it was trained, name -> value.
       metrics: name -> value.
       licence: of the data.
+      recognised: what was recognised, chosen or ignored when the weights were read from another program's file, a sentence each.
     """
 
     network: str
@@ -39,6 +40,7 @@ class Card:
     recipe: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     licence: str = ""
+    recognised: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As a mapping of plain values."""
@@ -53,8 +55,13 @@ class Card:
         """
         try:
             options = {name: tuple(v) if isinstance(v, list) else v for name, v in value.get("options", {}).items()}  # JSON has no tuples
-            card = cls(**{**value, "options": options, "normalisation": Normalisation.from_json(value["normalisation"])})
-            for text in (card.network, card.layout, card.data, card.task, card.licence, card.normalisation_from):
+            read = {"options": options, "normalisation": Normalisation.from_json(value["normalisation"])}
+            recognised = value.get("recognised", ())  # cards of earlier versions have none
+            if not isinstance(recognised, list | tuple):
+                raise TypeError(f"{recognised!r} is not a list of texts")
+            card = cls(**{**value, **read, "recognised": tuple(recognised)})
+            texts = (card.network, card.layout, card.data, card.task, card.licence, card.normalisation_from)
+            for text in (*texts, *card.recognised):
                 if not isinstance(text, str):
                     raise TypeError(f"{text!r} is not a text")
             for mapping in (card.options, card.recipe, card.metrics):
@@ -62,7 +69,7 @@ class Card:
                     raise TypeError(f"{mapping!r} is not a mapping")
             return card
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CheckpointError(f"{where} is not a card of this program ({error}): take it away, or export the weights again") from error
+            raise CheckpointError(f"{where} is not a card of this program ({str(error)[:200]}): take it away, or export the weights again") from error
 
     def to_markdown(self, outputs: int | None, parameters: int) -> str:
         """The model card of a hub: YAML front matter and sections in Markdown."""
@@ -79,6 +86,8 @@ class Card:
             "Data": self.data or unknown,
             "Licence of the data": self.licence or unknown,
         }
+        if self.recognised:
+            facts["Read from a file"] = "; ".join(self.recognised)
         lines += [f"| {key} | {_cell(value)} |" for key, value in facts.items()]
         lines += [
             "",

@@ -15,7 +15,7 @@ from transfer_jax.core import files
 from transfer_jax.core.errors import CheckpointError, ConfigError
 from transfer_jax.core.names import nearest
 from transfer_jax.weights import card as cards
-from transfer_jax.weights import fit, formats, naming
+from transfer_jax.weights import fit, formats, messages, naming
 from transfer_jax.weights.card import Card
 
 WEIGHTS = "model.safetensors"
@@ -81,7 +81,7 @@ def _check(variables: Any, name: str, scheme: str, options: dict[str, Any]) -> i
     shapes = fit.template(name, **{"num_outputs": outputs or 1, "layout": scheme, "channels": channels, **options})
     wrong = fit.differences(variables, models.without(shapes, set(models.HEADS) - set(params)))
     if wrong:
-        raise CheckpointError(f"these variables are not those of {name} in {scheme}'s layout: {'; '.join(wrong)}")
+        raise CheckpointError(f"these variables are not those of {name} in {scheme}'s layout: {messages.listed(wrong)}")
     return outputs
 
 

@@ -14,9 +14,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from transfer_jax import models
 from transfer_jax.core.errors import CheckpointError
-from transfer_jax.weights import naming
-
-_IGNORED = re.compile(r"(.*[./])?num_batches_tracked")  # a counter of PyTorch's batch norms that only its momentum=None reads
+from transfer_jax.weights import messages, naming
 
 
 def template(name: str, num_outputs: Any, layout: str, channels: int = 3, **options: Any) -> Any:
@@ -32,63 +30,26 @@ def _template(name: str, num_outputs: Any, layout: str, channels: int, options: 
     return models.shapes(models.create(name, outputs, layout, **dict(options)), models.least_side(name), channels)
 
 
-def scheme_of(names: Mapping[str, Any], path: object) -> str:
-    """The naming scheme of a file.
-
-    Raises:
-      CheckpointError: it is neither.
-    """
-    if any(re.search(r"/(kernel|gamma|beta|moving_mean)(:0)?$", name) for name in names):
-        return "keras"
-    if any(name.endswith((".weight", ".running_mean")) for name in names):
-        return "torchvision"
-    shown = ", ".join(list(names)[:3])
-    raise CheckpointError(f"{path} names its tensors neither as torchvision and timm nor as Keras ({shown}{', ...' if len(names) > 3 else ''})")
-
-
-def canonical(tensors: Mapping[str, np.ndarray], scheme: str, network: str) -> dict[str, np.ndarray]:
-    """The tensors under the names that today's libraries give them; older ones are understood."""
-    tensors = {name.removesuffix(":0"): value for name, value in tensors.items()}  # TensorFlow's outputs
-    if scheme == "torchvision":
-        # torchvision's first DenseNet files: denselayer1.norm.1 for denselayer1.norm1.
-        return {re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)\.", r"\1\2.", name): value for name, value in tensors.items()}
-    # Keras 2 named DenseNet's first layers conv1/conv and conv1/bn.
-    renamed = {re.sub(r"^conv1/(conv|bn)/(?=\w+$)", r"conv1_\1/", name): value for name, value in tensors.items()}
-    if naming.family(network) == "inception":
-        renamed = _renumbered(renamed)
-    dense = {name.rpartition("/")[0] for name, value in renamed.items() if name.endswith("/kernel") and value.ndim == 2}
-    if len(dense) == 1 and "predictions" not in dense:
-        (head,) = dense  # whatever a head of one's own is called, it is the only dense layer
-        renamed = {re.sub(rf"^{re.escape(head)}/", "predictions/", name): value for name, value in renamed.items()}
-    return renamed
-
-
-def _renumbered(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Keras' automatic layer numbers counted from 0: they go on from earlier networks of the program that wrote the file."""
-    pattern = re.compile(r"(conv2d|batch_normalization)(?:_(\d+))?/(\w+)")
-    parts = {name: match for name in tensors if (match := pattern.fullmatch(name))}
-    first = {kind: min(int(m[2] or 0) for m in parts.values() if m[1] == kind) for kind in {m[1] for m in parts.values()}}
-
-    def rename(name: str) -> str:
-        if name not in parts:
-            return name
-        kind, number, leaf = parts[name].groups()
-        counted = int(number or 0) - first[kind]
-        return f"{kind}_{counted}/{leaf}" if counted else f"{kind}/{leaf}"
-
-    return {rename(name): value for name, value in tensors.items()}
-
-
 def sizes_in(tensors: Mapping[str, np.ndarray], name: str, scheme: str) -> tuple[int | None, int]:
-    """What a file decides of the network: outputs of its head (None where it has none) and input channels (3 where that is not known)."""
+    """Returns what a file decides of the network.
+
+    Returns:
+      The outputs of its head, or of its auxiliary head where it has no other, None where it has
+      neither; and its input channels, 3 where that is not known.
+    """
     shapes = template(name, 1, scheme)
     places = naming.places(name, shapes, scheme)
-    head, stem = places["params", models.HEAD, "kernel"], places["params", *models.stem(shapes["params"])]
-    outputs, first = tensors.get(head.name), tensors.get(stem.name)
-    return (
-        None if outputs is None or outputs.ndim != 2 else int(head.to_here(outputs).shape[1]),
-        1 if first is not None and first.ndim == 4 and stem.to_here(first).shape[2] == 1 else 3,
-    )
+    heads = [place for path, place in places.items() if path[1] in models.HEADS and len(place.shape) == 2]
+    heads.sort(key=lambda place: place != places["params", models.HEAD, "kernel"])
+    kernels = (head.to_here(tensors[head.name]) for head in heads if _has_axes(tensors, head.name, 2))
+    outputs = next((int(kernel.shape[1]) for kernel in kernels), None)
+    stem = places["params", *models.stem(shapes["params"])]
+    grey = _has_axes(tensors, stem.name, 4) and stem.to_here(tensors[stem.name]).shape[2] == 1
+    return outputs, 1 if grey else 3
+
+
+def _has_axes(tensors: Mapping[str, np.ndarray], name: str, axes: int) -> bool:
+    return name in tensors and tensors[name].ndim == axes
 
 
 def differences(have: Any, want: Any) -> list[str]:
@@ -99,55 +60,77 @@ def differences(have: Any, want: Any) -> list[str]:
     return sorted(listed)
 
 
-def fit(tensors: Mapping[str, np.ndarray], shapes: Any, name: str, scheme: str, *, head: bool, cast: bool, path: object) -> Any:
-    """The network's variables from a file's tensors.
+def fit(
+    tensors: Mapping[str, np.ndarray],
+    shapes: Any,
+    name: str,
+    scheme: str,
+    *,
+    cast: bool,
+    where: str,
+    hint: str = "",
+) -> Any:
+    """Returns the network's variables from a file's tensors.
 
     Args:
-      tensors: of the file, by canonical names.
-      shapes: of the network's variables.
-      name: of the network.
-      scheme: of the names.
-      head: take the head where the file has one; otherwise it is ignored.
-      cast: turn other floating-point types into float32.
-      path: names the file in errors.
+      tensors: The file's tensors by the network's names, without what is ignored; a head that is
+        not among them at all is left out of the variables.
+      shapes: The shapes of the network's variables.
+      name: The network's name.
+      scheme: The naming scheme.
+      cast: Whether other floating-point types are turned into float32.
+      where: The file, and the place in it, for errors.
+      hint: What else to say where the tensors do not fit.
 
     Raises:
-      CheckpointError: one line with everything that is missing, extra, misshapen, of another type, or not finite.
+      CheckpointError: the first names, and the number, of tensors that are missing, extra,
+        misshapen, of another type, or not finite.
     """
     places = naming.places(name, shapes, scheme)
     for module in models.HEADS:
-        prefixes = {_first_part(place.name) for p, place in places.items() if p[1] == module}
-        if head and any(_first_part(there) in prefixes for there in tensors):
-            continue
-        # A head that is not asked for, whatever it is, or that the file does not have at all, is no fault.
-        places = {p: place for p, place in places.items() if p[1] != module}
-        tensors = {there: value for there, value in tensors.items() if _first_part(there) not in prefixes}
+        roots = {root_of(place.name) for path, place in places.items() if path[1] == module}
+        if not any(root_of(there) in roots for there in tensors):
+            places = {path: place for path, place in places.items() if path[1] != module}
     wanted = {place.name: place for place in places.values()}
-    used = {there: value for there, value in tensors.items() if not _IGNORED.fullmatch(there)}
-    shared = used.keys() & wanted.keys()
     problems = {
-        "missing": sorted(wanted.keys() - used.keys()),
-        "extra": sorted(used.keys() - wanted.keys()),
-        "misshapen": [f"{n} {used[n].shape}, not {wanted[n].shape_there}" for n in sorted(shared) if used[n].shape != wanted[n].shape_there],
+        "missing": sorted(wanted.keys() - tensors.keys()),
+        "extra": sorted(tensors.keys() - wanted.keys()),
+        "misshapen": [
+            f"{there} {tensors[there].shape}, not {wanted[there].shape_there}"
+            for there in sorted(tensors.keys() & wanted.keys())
+            if tensors[there].shape != wanted[there].shape_there
+        ],
     }
     if any(problems.values()):
-        _fail(path, f"does not fit {name} in {scheme}'s layout", problems)
-    types = {"of another type": [f"{n} {used[n].dtype}" for n in sorted(shared) if used[n].dtype != np.float32]}
-    floating = all(jnp.issubdtype(used[n].dtype, jnp.floating) for n in shared)
-    if any(types.values()) and not (cast and floating):
-        advice = "cast=True (convert_weights --cast) turns them into it" if floating else "they cannot be weights"
-        _fail(path, f"holds other numbers than float32; {advice}", types)
-    values = {p: np.ascontiguousarray(place.to_here(used[place.name].astype(np.float32))) for p, place in places.items()}
-    broken = {"not finite": [places[p].name for p, value in values.items() if not np.isfinite(value).all()]}
-    if any(broken.values()):
-        _fail(path, "holds NaN or infinity", broken)
-    return unflatten_dict({p: jnp.asarray(value) for p, value in values.items()})
+        listed = messages.problems(problems)
+        raise CheckpointError(f"{where} does not fit {name} in {scheme}'s layout: {listed}{hint}")
+    _check_types(tensors, cast, where)
+    values = {path: np.ascontiguousarray(place.to_here(tensors[place.name].astype(np.float32))) for path, place in places.items()}
+    broken = [places[path].name for path, value in values.items() if not np.isfinite(value).all()]
+    if broken:
+        raise CheckpointError(f"{where} holds NaN or infinity: {messages.problems({'not finite': broken})}")
+    return unflatten_dict({path: jnp.asarray(value) for path, value in values.items()})
 
 
-def _first_part(name: str) -> str:
-    return re.split(r"[./]", name)[0]
+def _check_types(tensors: Mapping[str, np.ndarray], cast: bool, where: str) -> None:
+    """Raises unless all tensors are float32, or can be cast to it and shall be."""
+    others = {there: value.dtype for there, value in tensors.items() if value.dtype != np.float32}
+    floating = all(jnp.issubdtype(dtype, jnp.floating) for dtype in others.values())
+    if not others or (cast and floating):
+        return
+    kinds = sorted({str(dtype) for dtype in others.values()})
+    if not floating:
+        wrong = sorted(there for there, dtype in others.items() if not jnp.issubdtype(dtype, jnp.floating))
+        named = messages.problems({"of another type": [f"{there} {others[there]}" for there in wrong]})
+        raise CheckpointError(f"{where} holds numbers that cannot be weights: {named}")
+    if len(others) == len(tensors) and len(kinds) == 1:
+        what = f"all {len(others):,} tensors are {kinds[0]}"
+    else:
+        some = messages.listed(sorted(others), 3)
+        what = f"{len(others):,} of {len(tensors):,} tensors are {' and '.join(kinds)} ({some})"
+    raise CheckpointError(f"{where} is not in float32: {what}; cast=True (config.source.cast, convert_weights --cast) turns them into float32")
 
 
-def _fail(path: object, what: str, problems: Mapping[str, list[str]]) -> None:
-    listed = "; ".join(f"{len(entries)} {kind}: {', '.join(entries)}" for kind, entries in problems.items() if entries)
-    raise CheckpointError(f"{path} {what}: {listed}")
+def root_of(name: str) -> str:
+    """Returns the outermost module of a tensor's name."""
+    return re.split(r"[./]", name, maxsplit=1)[0]

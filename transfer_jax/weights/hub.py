@@ -5,16 +5,25 @@ import re
 from pathlib import Path
 
 from transfer_jax.core.errors import CheckpointError, ConfigError
+from transfer_jax.weights import sharded
 
 PREFIX = "hf://"
 _ADDRESS = re.compile(r"hf://(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<file>.+))?")
-_FILES = ("model.safetensors", "pytorch_model.bin")
+# What a repository's weights are called, the first of them that is there; an index names several files.
+FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 
 
 def fetch(address: str) -> Path:
-    """The local copy of `hf://owner/name[@revision][/file]`; without a file, its model.safetensors or else its pytorch_model.bin.
+    """Returns the local copy of `hf://owner/name[@revision][/file]`.
 
-    A config.json in the repository is fetched, too: it has the normalisation. What is in the cache is not fetched again.
+    Without a file it is the repository's model.safetensors, or else its pytorch_model.bin, or the index of either, with all files
+    that the index names. A config.json in the repository is fetched, too: it has the normalisation. What is in the cache is not
+    fetched again.
 
     Raises:
       ConfigError: not such an address, or huggingface_hub is not installed.
@@ -31,14 +40,17 @@ def fetch(address: str) -> Path:
     repository, revision, file = match["repository"], match["revision"], match["file"]
     found = None
     try:
-        for name in (file,) if file else _FILES:
+        for name in (file,) if file else FILES:
             try:
                 found = Path(huggingface_hub.hf_hub_download(repository, name, revision=revision))
                 break
             except (errors.EntryNotFoundError, errors.LocalEntryNotFoundError) as error:
                 missing = error
         if found is None:
-            raise CheckpointError(f"{address} cannot be had: no {file or ' and no '.join(_FILES)} there or in the cache ({_first(missing)})")
+            raise CheckpointError(f"{address} cannot be had: no {file or ' and no '.join(FILES[::2])} there or in the cache ({_first(missing)})")
+        if found.name.endswith(".index.json"):
+            for shard in sorted(set(sharded.shards(found).values())):
+                huggingface_hub.hf_hub_download(repository, shard, revision=revision)
         with contextlib.suppress(errors.EntryNotFoundError, errors.LocalEntryNotFoundError):  # not every repository has one
             huggingface_hub.hf_hub_download(repository, "config.json", revision=revision)
         return found

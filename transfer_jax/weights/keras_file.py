@@ -25,7 +25,10 @@ _NORM, _UNSCALED = ("gamma", "beta", "moving_mean", "moving_variance"), ("beta",
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The tensors of a file as `layer/weight`, from Keras 2's layout (and RadImageNet's files) or from Keras 3's .weights.h5.
+    """Returns the tensors of a file as `layer/weight`, `network/layer/weight` in a network that is a layer itself.
+
+    Both of Keras' layouts are read: that of Keras 2 (and of RadImageNet's files), of weights or of
+    a whole model, and Keras 3's .weights.h5.
 
     Raises:
       CheckpointError: the file is damaged, refers to other files, describes a Lambda layer, or does not name its layers.
@@ -38,7 +41,7 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     datasets = {entry["path"]: entry for entry in table["datasets"]}
     names = _new_names(datasets, table["layers"], path) if any("/vars/" in name for name in datasets) else _old_names(datasets, table["listed"])
     if len(set(names.values())) != len(names):
-        raise CheckpointError(f"{path} holds two weights of one layer under the same name: it is damaged, or holds more than one network")
+        raise CheckpointError(f"{path} holds two weights of one layer under the same name: it is damaged")
     with open(path, "rb") as file:
         return {name: _array(file, datasets[there]) for there, name in names.items()}, {}
 
@@ -65,18 +68,34 @@ def ask(paths: list[Path]) -> list[dict[str, Any]]:
 
 
 def _old_names(datasets: Mapping[str, Any], listed: list[str]) -> dict[str, str]:
-    """Keras 2: `<layer>/<layer>/kernel:0`, perhaps under `model_weights/`; a layer's own name may have slashes in it."""
-    inside = {path: path.removeprefix(_WHOLE) for path in datasets if path.startswith(_WHOLE) or not any(p.startswith(_WHOLE) for p in datasets)}
+    """Returns dataset path -> name for Keras 2's layout: `<layer>/<weight's own name>`.
+
+    The weight's own name is `<layer>/kernel:0`, perhaps below scopes (`sequential/<layer>/kernel`).
+    A layer with two weights of one kind is a network, whose weights' own names say their layers.
+    Everything may lie under `model_weights/`, and a layer's own name may have slashes in it.
+    """
+    whole = any(path.startswith(_WHOLE) for path in datasets)
     by_length = sorted(listed, key=len, reverse=True)
+    layers: dict[str, dict[str, str]] = {}
+    for path in datasets:
+        if path.startswith(_WHOLE) or not whole:
+            name = re.sub(r":0$", "", path.removeprefix(_WHOLE))
+            named = next((layer for layer in by_length if name.startswith(f"{layer}/")), None)
+            layer = named or name.split("/")[0]
+            layers.setdefault(layer, {})[path] = name.removeprefix(f"{layer}/")
     names = {}
-    for path, name in inside.items():
-        layer = next((layer for layer in by_length if name.startswith(f"{layer}/")), name.split("/")[0])
-        names[path] = f"{layer}/{re.sub(r':0$', '', name.split('/')[-1])}"
+    for layer, weights in layers.items():
+        leaves = {path: own.rpartition("/")[2] for path, own in weights.items()}
+        network = len(set(leaves.values())) < len(leaves)
+        names.update({path: f"{layer}/{weights[path] if network else leaf}" for path, leaf in leaves.items()})
     return names
 
 
 def _new_names(datasets: Mapping[str, Any], layers: Mapping[str, str], path: Path) -> dict[str, str]:
-    """Keras 3: `layers/<class>_<n>/vars/<i>`, where the group `vars` has the layer's name."""
+    """Returns dataset path -> name for Keras 3's layout: `layers/<class>_<n>/vars/<i>`.
+
+    The group `vars` has the layer's name; a network that is a layer has `layers` of its own.
+    """
     groups: dict[str, dict[int, str]] = {}
     for there in datasets:
         group, _, number = there.rpartition("/")
@@ -86,12 +105,14 @@ def _new_names(datasets: Mapping[str, Any], layers: Mapping[str, str], path: Pat
     names = {}
     for group, variables in groups.items():
         if group not in layers:
-            raise CheckpointError(f"{path} does not name its layers ({group}): save it again with Keras 3.5 or newer, or as a .h5 file")
+            raise CheckpointError(f"{path} does not name its layers ({group[:200]}): save it again with Keras 3.5 or newer, or as a .h5 file")
         first = datasets[variables[min(variables)]]["shape"]
         kinds = _CONVOLUTION if len(first) > 1 else _NORM if len(variables) == 4 else _UNSCALED
         if len(variables) > len(kinds) or sorted(variables) != list(range(len(variables))):
-            raise CheckpointError(f"{path} holds the layer {layers[group]} with {len(variables)} variables: no such layer is in our networks")
-        names.update({there: f"{layers[group]}/{kinds[i]}" for i, there in variables.items()})
+            raise CheckpointError(f"{path} holds the layer {layers[group][:200]} with {len(variables)} variables: no such layer is in our networks")
+        parents = [part for part in group.split("/")[:-2] if part != "layers"]
+        layer = "/".join([*parents, layers[group]])
+        names.update({there: f"{layer}/{kinds[i]}" for i, there in variables.items()})
     return names
 
 

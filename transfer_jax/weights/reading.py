@@ -15,9 +15,11 @@ from transfer_jax.core.errors import CheckpointError, ConfigError
 from transfer_jax.core.names import nearest
 from transfer_jax.core.normalisation import Normalisation, named
 from transfer_jax.weights import card as cards
-from transfer_jax.weights import exporting, fit, formats, hub, naming, orbax
+from transfer_jax.weights import exporting, fit, formats, hub, locating, messages, naming, orbax, recognising, spelling
 from transfer_jax.weights.card import Card
 
+# In the folders that a hub holds and that `exporting` writes.
+_IN_FOLDERS = (exporting.WEIGHTS, f"{exporting.WEIGHTS}.index.json", "model.h5", *hub.FILES)
 LAYOUTS = ("auto", "torchvision", "timm", "keras", "orbax")
 
 
@@ -28,8 +30,18 @@ class Loaded(NamedTuple):
     card: Card
 
 
+class _Place(NamedTuple):
+    """Which of the networks in a file is read: the user's choices."""
+
+    state: str | None
+    prefix: str | None
+
+
 def load(path: str | Path, name: str, layout: str = "auto", **options: Any) -> Any:
-    """The variables `{"params": ..., "batch_stats": ...}` of the network `name` from a file; arguments and errors as of `read`."""
+    """Returns the variables `{"params": ..., "batch_stats": ...}` of the network `name` from a file.
+
+    Arguments and errors are those of `read`.
+    """
     return read(path, name, layout, **options).variables
 
 
@@ -43,12 +55,19 @@ def read(
     channels: int | None = None,
     cast: bool = False,
     normalisation: str | None = None,
+    state: str | None = None,
+    prefix: str | None = None,
     **options: Any,
 ) -> Loaded:
-    """Weights with their card, strictly: every tensor used or ignored by name, every place filled, every shape right.
+    """Returns weights with their card, strictly: every tensor used or of a kind that is ignored, every place filled.
+
+    A network may lie under a prefix (`module.`, `model.backbone.`, a Keras layer), may be numbered by `nn.Sequential`, and may
+    have a projector, a queue or a momentum copy beside it, as long as all of its tensors lie in one place and everything else
+    is of a known kind. The card's `recognised` says what was read so.
 
     Args:
-      path: a .safetensors, .pth, .h5 or .weights.h5 file, a folder from `export` or `save`, or `hf://owner/name[@revision]`.
+      path: a .safetensors, .pth, .h5 or .weights.h5 file, the index.json of a model in several files, a folder from `export` or
+        `save`, or `hf://owner/name[@revision]`.
       name: of the network.
       layout: whose names the file has: "auto" (found out), "torchvision", "timm" (the same names), "keras", or "orbax".
       num_outputs: of the head, as for `models.create`; the default is the file's own number.
@@ -57,10 +76,14 @@ def read(
         the network gives for the grey image repeated three times. The default is the file's own number.
       cast: turn float16, bfloat16 and float64 into float32; otherwise they are an error.
       normalisation: a name of `core.normalisation.NAMED`, instead of what the file or its library says.
+      state: the state dict to read, where a .pth file holds several, e.g. "state_dict_ema".
+      prefix: what the names of the network's tensors begin with, where several networks in the file fit or unknown tensors lie
+        beside it: only what lies there is read, and everything else is ignored. "" is the network without a prefix.
       **options: of `models.create` that change shapes (widths, hidden).
 
     Raises:
-      CheckpointError: the file is missing, damaged, dangerous, or does not fit; one line lists everything that does not.
+      CheckpointError: the file is missing, damaged, dangerous, or does not fit (the message has the first ten names of each kind
+        of fault, and how many more there are); or it holds several networks and none of them is chosen.
       ConfigError: an unknown network, layout or normalisation.
     """
     if layout not in LAYOUTS:
@@ -71,11 +94,15 @@ def read(
     if layout == "orbax" or (local / orbax.VARIABLES).is_dir():
         if layout not in ("auto", "orbax"):
             raise CheckpointError(f"{path} is an Orbax folder: read it with layout='orbax' or 'auto', not {layout!r}")
+        if state is not None or prefix is not None:
+            raise CheckpointError(f"{path} is an Orbax folder, with one network in it: leave state and prefix out")
         loaded = _orbax(local, name, options)
         if not head:
             loaded = loaded._replace(variables=models.without(loaded.variables, models.HEADS))
     else:
-        loaded = _file(path, local, name, layout, num_outputs, head, cast, options)
+        place = _Place(state, prefix)
+        with messages.bounded():
+            loaded = _file(path, local, name, layout, num_outputs, head, cast, place, options)
     if num_outputs is not None and models.HEAD in loaded.variables["params"]:
         _check_head(loaded.variables, num_outputs, path)
     if channels is not None:
@@ -90,10 +117,20 @@ def _orbax(folder: Path, name: str, options: dict[str, Any]) -> Loaded:
     return Loaded(variables, card or cards.assumed(name, naming.family(name), layout, options))
 
 
-def _file(path: str | Path, local: Path, name: str, layout: str, num_outputs: Any, head: bool, cast: bool, options: dict[str, Any]) -> Loaded:
+def _file(
+    path: str | Path,
+    local: Path,
+    name: str,
+    layout: str,
+    num_outputs: Any,
+    head: bool,
+    cast: bool,
+    place: _Place,
+    options: dict[str, Any],
+) -> Loaded:
     file = _weight_file(local)
-    raw = formats.read(file)
-    scheme = fit.scheme_of(raw.tensors, path)
+    raw = formats.read(file, place.state)
+    scheme = spelling.scheme_of(raw.tensors, path)
     asked = {"auto": scheme, "timm": "torchvision"}.get(layout, layout)
     if asked != scheme:
         raise CheckpointError(f"{path} has {scheme}'s names, not {asked}'s: read it with layout={scheme!r} or 'auto'")
@@ -102,13 +139,15 @@ def _file(path: str | Path, local: Path, name: str, layout: str, num_outputs: An
     card = _card(file, raw.metadata) or _assumed(file, name, scheme, options)
     if card.network == name:
         options = {**card.options, **options}
-    tensors = fit.canonical(raw.tensors, scheme, name)
-    outputs, channels = fit.sizes_in(tensors, name, scheme)
+    target = locating.Target(name, scheme, num_outputs, options)
+    found = recognising.recognise(raw.tensors, target, prefix=place.prefix, head=head, path=path)
+    outputs, channels = fit.sizes_in(found.tensors, name, scheme)
     if head and isinstance(num_outputs, int) and outputs not in (None, num_outputs):
         _fail_head(path, outputs, num_outputs)
     shapes = fit.template(name, num_outputs or outputs or 1, scheme, channels, **options)
-    variables = fit.fit(tensors, shapes, name, scheme, head=head, cast=cast, path=path)
-    return Loaded(variables, card)
+    variables = fit.fit(found.tensors, shapes, name, scheme, cast=cast, where=found.where, hint=found.hint)
+    notes = (*card.recognised, *raw.notes, *found.notes)
+    return Loaded(variables, dataclasses.replace(card, recognised=notes))
 
 
 def stated_network(path: str | Path) -> str | None:
@@ -131,7 +170,8 @@ def _local(path: str | Path) -> Path:
 
 
 def _weight_file(local: Path) -> Path:
-    return local / exporting.WEIGHTS if (local / exporting.WEIGHTS).is_file() else local
+    """Returns the file of weights in a folder that has one of a usual name, and other paths as they are."""
+    return next((local / name for name in _IN_FOLDERS if (local / name).is_file()), local)
 
 
 def _beside(file: Path) -> Iterator[tuple[Path, Any]]:

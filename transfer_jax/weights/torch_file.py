@@ -11,33 +11,36 @@ from typing import Any
 import numpy as np
 
 from transfer_jax.core.errors import CheckpointError
-from transfer_jax.weights import pickles
+from transfer_jax.weights import messages, pickles, state_dicts
 
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
-_PARALLEL = "module."
 _LEGACY = 0x1950A86A20F9469CFC6C
-_SHARED = 4  # tensors may share storages; all of them together may be this many times as large as the file
+_SHARED = 4  # tensors may share storages; all together may be this many times as large as the file
+_SAVE = "torch.save(model.state_dict(), ...)"
 _Bytes = Callable[[pickles.Storage], bytes]
 
 
-def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The tensors of a file.
+def read(path: Path, state: str | None = None) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Returns the tensors of the state dict in a file, and notes on which state dict it is.
 
-    A state dict may lie under "state_dict", "model_state_dict" or "model", and all names may begin with "module.", as training
-    programs like to save them.
+    Args:
+      path: The file.
+      state: The name of the state dict, where the file holds several (see `state_dicts.choose`).
 
     Raises:
-      CheckpointError: the file holds code, compressed or oversized entries, or something else than named tensors.
+      CheckpointError: the file holds code, compressed or oversized entries, or something else than
+        named tensors; or it holds several state dicts, and none of them is chosen.
     """
     with open(path, "rb") as file:
         if file.read(2) != b"PK":
-            return _legacy(file, path), {}
+            return _legacy(file, path, state)
         if not zipfile.is_zipfile(file):
-            raise CheckpointError(f"{path} is damaged: it begins as a zip archive and does not end as one; fetch it again")
-        return _zip(file, path), {}
+            raise CheckpointError(
+                f"{path} is damaged: it begins as a zip archive and does not end as one, as a download that was cut off does; fetch it again"
+            )
+        return _zip(file, path, state)
 
 
-def _zip(file: Any, path: Path) -> dict[str, np.ndarray]:
+def _zip(file: Any, path: Path, state: str | None) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     size = os.path.getsize(path)
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
@@ -49,7 +52,7 @@ def _zip(file: Any, path: Path) -> dict[str, np.ndarray]:
                 f"{path} is a TorchScript archive, which holds code: save the tensors alone, with torch.save(model.state_dict(), ...)"
             )
         if len(index) != 1:
-            raise CheckpointError(f"{path} is a zip archive, but not one of torch.save: it has no data.pkl")
+            raise CheckpointError(f"{path} is a zip archive, but not one of torch.save: {_contents(names)}")
         prefix = index[0].removesuffix("data.pkl")
         for entry in archive.infolist():
             if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size or entry.file_size > size:
@@ -59,32 +62,53 @@ def _zip(file: Any, path: Path) -> dict[str, np.ndarray]:
         order = f"{prefix}byteorder"
         if order in names and archive.read(order) != b"little":
             raise CheckpointError(f"{path} was written on a big-endian machine: save it again on another")
-        state = _load(io.BytesIO(archive.read(index[0])), path)
-        return _arrays(state, lambda storage: archive.read(f"{prefix}data/{storage.key}"), path)
+        chosen = state_dicts.choose(_load(io.BytesIO(archive.read(index[0])), path), state, path)
+        arrays = _arrays(chosen.tensors, lambda storage: archive.read(f"{prefix}data/{storage.key}"), path)
+        return arrays, chosen.notes
 
 
-def _legacy(file: Any, path: Path) -> dict[str, np.ndarray]:
+def _contents(names: list[str]) -> str:
+    """Returns what a zip archive without tensors of PyTorch holds, and what to do with it."""
+    if names and all(name.endswith(".npy") for name in names):
+        return "it holds NumPy arrays (.npz): give a .safetensors, .pth or .h5 file"
+    inside = [name for name in names if name.endswith((".safetensors", ".pth", ".pt", ".tar", ".bin", ".h5"))]
+    if inside:
+        return f"unpack it, and give a weight file in it ({messages.listed(inside, 5)})"
+    return "it has no data.pkl"
+
+
+def _legacy(file: Any, path: Path, state: str | None) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     file.seek(0)
     if _load(file, path) != _LEGACY:
-        raise CheckpointError(f"{path} is a pickle, but not one of torch.save: save a state dict, with torch.save(model.state_dict(), ...)")
+        raise CheckpointError(f"{path} is a pickle, but not one of torch.save: save a state dict, with {_SAVE}")
     _load(file, path)  # the protocol's version
     system = _load(file, path)
     if system.get("little_endian") is not True:
         raise CheckpointError(f"{path} was written on a big-endian machine: save it again on another")
-    state = _load(file, path)
+    checkpoint = _load(file, path)
     keys = _load(file, path)
-    storages = {tensor.storage.key: tensor.storage for tensor in _flat(state, path).values()}
-    found = {}
+    # Storages follow one another, an optimiser's among them; those of the state dict are read.
+    storages = {tensor.storage.key: tensor.storage for tensor in state_dicts.every_tensor(checkpoint)}
+    chosen = state_dicts.choose(checkpoint, state, path)
+    size, places = os.path.getsize(path), {}
     for key in keys:
         storage = storages.get(key)
         if storage is None:
             raise CheckpointError(f"{path} holds storage {key!r}, which no tensor uses: it is damaged")
         count = int.from_bytes(file.read(8), "little", signed=True)
         nbytes = count * storage.dtype.itemsize
-        if not 0 <= nbytes <= os.path.getsize(path) - file.tell():
+        if not 0 <= nbytes <= size - file.tell():
             raise CheckpointError(f"{path} is cut off: storage {key!r} should have {count} elements")
-        found[key] = file.read(nbytes)
-    return _arrays(state, lambda storage: found[storage.key], path)
+        places[key] = (file.tell(), nbytes)
+        file.seek(nbytes, os.SEEK_CUR)
+
+    def content(storage: pickles.Storage) -> bytes:
+        offset, nbytes = places[storage.key]
+        file.seek(offset)
+        read: bytes = file.read(nbytes)
+        return read
+
+    return _arrays(chosen.tensors, content, path), chosen.notes
 
 
 def _load(file: Any, path: Path) -> Any:
@@ -94,23 +118,10 @@ def _load(file: Any, path: Path) -> Any:
         raise CheckpointError(f"{path} is not read: {error}") from error
 
 
-def _flat(state: Any, path: Path) -> dict[str, pickles.Tensor]:
-    """Names and tensors of a state dict, out of its wrappers."""
-    for wrapper in _WRAPPERS:
-        if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
-            state = state[wrapper]
-    if not isinstance(state, Mapping) or not state or not all(isinstance(k, str) and isinstance(v, pickles.Tensor) for k, v in state.items()):
-        strange = next((f", but {k!r}" for k, v in state.items() if not isinstance(v, pickles.Tensor)), "") if isinstance(state, Mapping) else ""
-        raise CheckpointError(f"{path} is not a state dict, names to tensors{strange}: save it with torch.save(model.state_dict(), ...)")
-    if all(name.startswith(_PARALLEL) for name in state):
-        return {name.removeprefix(_PARALLEL): value for name, value in state.items()}
-    return dict(state)
-
-
-def _arrays(state: Any, content: _Bytes, path: Path) -> dict[str, np.ndarray]:
+def _arrays(tensors: Mapping[str, pickles.Tensor], content: _Bytes, path: Path) -> dict[str, np.ndarray]:
     storages: dict[str, np.ndarray] = {}
     arrays, nbytes, most = {}, 0, _SHARED * os.path.getsize(path)
-    for name, tensor in _flat(state, path).items():
+    for name, tensor in tensors.items():
         storage = tensor.storage
         nbytes += math.prod(tensor.shape) * storage.dtype.itemsize
         if nbytes > most:
