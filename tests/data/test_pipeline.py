@@ -21,7 +21,7 @@ def on_device(opened):
 
 def stream(opened, mode="streamed", seed=0, share=Share(), batch=BATCH):
     found, positions, targets = opened
-    load = {"streamed": found, "mapped": found.mapped().__getitem__, "resident": None}[mode]
+    load = {"streamed": found, "mapped": found.mapped(), "resident": None}[mode]
     return pipeline.train_batches(load, targets, Order(shuffled(positions["train"]), len(positions["train"]), batch, seed), share)
 
 
@@ -98,7 +98,7 @@ def test_gathering_over_devices_is_indexing(opened, pixels, devices):
 @pytest.mark.parametrize("mode", modes.MODES)
 def test_evaluation_sees_every_image_once_and_in_order(opened, pixels, on_device, mode):
     found, positions, targets = opened
-    load = {"streamed": found, "mapped": found.mapped().__getitem__, "resident": None}[mode]
+    load = {"streamed": found, "mapped": found.mapped(), "resident": None}[mode]
     val = pipeline.EvalBatches(load, targets, positions["val"], batch_size=BATCH)
     for _ in range(2):
         seen = list(val)
@@ -198,7 +198,7 @@ def test_too_few_images_for_a_batch_are_an_error():
 def test_decoded_images_are_kept_and_used_again(fundus, opened, tmp_path):
     folder = copy(fundus[0], tmp_path / "copy")
     first = reopened(folder)
-    np.testing.assert_array_equal(first.mapped(), opened[0](np.arange(50)))
+    np.testing.assert_array_equal(first.mapped()(np.arange(50)), opened[0](np.arange(50)))
     before = first.cache().stat().st_mtime_ns
     reopened(folder).mapped()
     assert first.cache().stat().st_mtime_ns == before

@@ -19,7 +19,7 @@ import numpy as np
 
 from transfer_jax.core import files
 from transfer_jax.core.errors import DataError
-from transfer_jax.data import examples, rows, shards, splits
+from transfer_jax.data import examples, rows, shards, splits, tfrecord
 from transfer_jax.data.items import SPLITS, Item
 from transfer_jax.data.shards import Form, Report
 from transfer_jax.data.spec import MANIFEST, Manifest
@@ -171,6 +171,18 @@ def _digest(plan: Sequence[_Shard], form: Form, source: Mapping[str, Any]) -> st
     return digest.hexdigest()
 
 
+def _shard_entry(folder: Path, shard: _Shard, report: Report) -> dict[str, Any]:
+    """Returns what the manifest says of a shard, by which other records are found at opening."""
+    index = tfrecord.index(folder / shard.file)
+    return {
+        "file": shard.file,
+        "records": len(report.kept),
+        "bytes": report.bytes,
+        "sha256": report.sha256,
+        "index_sha256": index.digest,
+    }
+
+
 def _finish(
     folder: Path,
     name: str,
@@ -198,7 +210,7 @@ def _finish(
             "records": len(kept),
             "patients": len({item.patient for item in kept}),
             "rows": {"file": f"{split}.csv", "sha256": hashlib.sha256(table.encode()).hexdigest()},
-            "shards": [{"file": s.file, "records": len(r.kept), "bytes": r.bytes, "sha256": r.sha256} for s, r in own],
+            "shards": [_shard_entry(folder, shard, report) for shard, report in own],
         }
     moments = [report.moments for shard, report in zip(plan, reports, strict=True) if shard.split == "train"]
     pixels = sum(count for count, _, _ in moments)
