@@ -28,14 +28,14 @@ def crc32c(array: np.ndarray) -> int:
 
 
 def of_tensors(tree: Any) -> dict[str, str]:
-    """Returns the path of every leaf with its type, shape and CRC32C, such as "float32 [3, 8] 1a2b3c4d".
+    """Returns a table of path -> type, shape and CRC32C, such as "float32 [3, 8] 1a2b3c4d".
 
     Args:
       tree: A pytree of arrays; typed random keys count by their data.
     """
     table = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        is_key = jnp.issubdtype(getattr(leaf, "dtype", None), jax.dtypes.prng_key)
+        is_key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
         array = np.asarray(jax.random.key_data(leaf) if is_key else leaf)
         kind = str(leaf.dtype) if is_key else array.dtype.name
         name = jax.tree_util.keystr(path, simple=True, separator="/")

@@ -28,9 +28,7 @@ class Decoded:
     nothing that is not needed anyway, and an epoch later costs nothing.
     """
 
-    def __init__(
-        self, path: Path, shape: tuple[int, int, int], names: Shaped[np.ndarray, " n"], owner: str
-    ) -> None:
+    def __init__(self, path: Path, shape: tuple[int, int, int], names: Shaped[np.ndarray, " n"], owner: str) -> None:
         """Maps the file that `write` wrote.
 
         Args:
@@ -70,10 +68,7 @@ class Decoded:
         for i in np.flatnonzero(~self._checked[positions]).tolist():
             position = int(positions[i])
             if digest.crc32c(images[i]) != self._sums[position]:
-                raise DataError(
-                    f"{self._path} is damaged: the pixels of image {self._names[position]} do not "
-                    f"match their checksum: {_REMEDY}"
-                )
+                raise DataError(f"{self._path} is damaged: the pixels of image {self._names[position]} do not match their checksum: {_REMEDY}")
             self._checked[position] = True
         return images
 
@@ -106,10 +101,7 @@ def write(
                 file.flush()
                 os.fsync(file.fileno())
     except OSError as error:
-        raise DataError(
-            f"cannot write decoded images to {path.parent} ({error.strerror}): "
-            "choose config.data.mode='streamed'"
-        ) from error
+        raise DataError(f"cannot write decoded images to {path.parent} ({error.strerror}): choose config.data.mode='streamed'") from error
 
 
 def _signature(sums: bytes, owner: str) -> bytes:

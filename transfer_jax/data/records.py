@@ -140,15 +140,10 @@ def open_splits(
     for split in splits:
         if split not in manifest.splits or not manifest.splits[split]["records"]:
             known = ", ".join(manifest.splits)
-            raise DataError(
-                f"data set {folder} has no split {split!r} (it has {known}): prepare it with one"
-            )
+            raise DataError(f"data set {folder} has no split {split!r} (it has {known}): prepare it with one")
     folder = Path(folder)
     contents = [manifest.splits[split] for split in splits]
-    split_rows = [
-        tables[split] if tables else rows.read(folder, content)
-        for split, content in zip(splits, contents, strict=True)
-    ]
+    split_rows = [tables[split] if tables else rows.read(folder, content) for split, content in zip(splits, contents, strict=True)]
     shards = [shard for content in contents for shard in content["shards"]]
     source = RecordSource(folder / shard["file"] for shard in shards)
     for shard, index in zip(shards, source.indexes, strict=True):
@@ -168,6 +163,4 @@ def _check_shard(path: Path, shard: Mapping[str, Any], index: Index) -> None:
         if found != expected:
             raise DataError(f"{path} has {found} {what}, the manifest says {expected}: {remedy}")
     if index.digest != shard["index_sha256"]:
-        raise DataError(
-            f"{path}: its records' lengths and checksums are not those of the manifest: {remedy}"
-        )
+        raise DataError(f"{path}: its records' lengths and checksums are not those of the manifest: {remedy}")

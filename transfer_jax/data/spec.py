@@ -80,12 +80,7 @@ class Manifest:
     def values(self) -> dict[str, set[int]]:
         """Returns label -> the values that it takes in any split, without missing and uncertain."""
         return {
-            name: {
-                int(value)
-                for counts in content["counts"].values()
-                for value in counts
-                if int(value) >= 0
-            }
+            name: {int(value) for counts in content["counts"].values() for value in counts if int(value) >= 0}
             for name, content in self.labels.items()
         }
 
@@ -112,19 +107,14 @@ class Manifest:
             fields = json.loads(path.read_text(encoding="utf-8"))
             version = fields["format"]
             if version != FORMAT:
-                raise DataError(
-                    f"{path} has format {version}, this program reads {FORMAT}: "
-                    "prepare the data set again"
-                )
+                raise DataError(f"{path} has format {version}, this program reads {FORMAT}: prepare the data set again")
             fields = digest.unseal(fields)
             del fields["format"]
             pairs = {name: tuple(fields[name]) for name in ("mean", "std")}
             manifest = cls(**{**fields, **pairs})
             problem = next(_problems(manifest), None)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise DataError(
-                f"{path} is not a manifest of this program ({error}): prepare the data set again"
-            ) from error
+            raise DataError(f"{path} is not a manifest of this program ({error}): prepare the data set again") from error
         if problem is not None:
             raise DataError(f"{path} cannot be right, {problem}: prepare the data set again")
         return manifest

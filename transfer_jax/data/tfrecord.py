@@ -86,9 +86,7 @@ def index(path: str | Path) -> Index:
                 entries.append((position + _HEADER.size, length))
                 position, header = end, between[_FOOTER.size :]
     except FileNotFoundError as error:
-        raise DataError(
-            f"{path} is missing, though the manifest names it; prepare the data set again"
-        ) from error
+        raise DataError(f"{path} is missing, though the manifest names it; prepare the data set again") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})") from error
     return Index(np.asarray(entries, np.int64).reshape(-1, 2), size, frames.hexdigest())

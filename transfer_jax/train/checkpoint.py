@@ -50,9 +50,7 @@ class Checkpoints:
 
     def __init__(self, folder: str | Path) -> None:
         """Opens or makes the folder."""
-        options = ocp.CheckpointManagerOptions(
-            preservation_policy=preservation_policy.LatestN(_KEPT), enable_async_checkpointing=True
-        )
+        options = ocp.CheckpointManagerOptions(preservation_policy=preservation_policy.LatestN(_KEPT), enable_async_checkpointing=True)
         self._folder = Path(folder).absolute()
         self._manager = ocp.CheckpointManager(self._folder, options=options)
 
@@ -65,9 +63,7 @@ class Checkpoints:
         self._manager.wait_until_finished()
         self._manager.close()
 
-    def save(
-        self, step: int, members: dict[str, Member], best: dict[str, Any], extra: dict[str, Any]
-    ) -> None:
+    def save(self, step: int, members: dict[str, Member], best: dict[str, Any], extra: dict[str, Any]) -> None:
         """Saves in the background; a step that is there already is left alone.
 
         Args:
@@ -119,20 +115,15 @@ class Checkpoints:
                 continue
             problems += [f"step {late}: its save did not finish" for late in unfinished if late > step]
             for problem in problems:
-                logging.warning(
-                    "%s: passed over %s; going on from step %d", self._folder, problem, step
-                )
+                logging.warning("%s: passed over %s; going on from step %d", self._folder, problem, step)
             self._set_aside(damaged)
             return restored
         if problems:
             raise CheckpointError(
-                f"no checkpoint in {self._folder} can be read ({'; '.join(problems)}): "
-                "restore the folder from a copy, or remove it to start anew"
+                f"no checkpoint in {self._folder} can be read ({'; '.join(problems)}): restore the folder from a copy, or remove it to start anew"
             )
         for step in unfinished:
-            logging.warning(
-                "%s: passed over step %d: its save did not finish; starting anew", self._folder, step
-            )
+            logging.warning("%s: passed over step %d: its save did not finish; starting anew", self._folder, step)
         return None
 
     def _read(self, step: int, like: Callable[[int], dict[str, Member]]) -> Restored:

@@ -80,20 +80,14 @@ def load(path: str | Path, name: str, options: Mapping[str, Any]) -> tuple[Any, 
     """
     path = Path(path).absolute()
     if not (path / VARIABLES).is_dir():
-        raise CheckpointError(
-            f"{path} holds no saved weights (no folder 'variables' in it): "
-            "give the folder 'weights' of a finished run's member"
-        )
+        raise CheckpointError(f"{path} holds no saved weights (no folder 'variables' in it): give the folder 'weights' of a finished run's member")
     digests = _digests(path)
     saved = _card(path, digests)
     variables = _restore(path, name)
     changed = digest.differences(digests["tensors"], digest.of_tensors(variables))
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        raise CheckpointError(
-            f"{path} is damaged, its tensors do not match their digest "
-            f"({'; '.join(changed[:3])}{more}): {_REMEDY}"
-        )
+        raise CheckpointError(f"{path} is damaged, its tensors do not match their digest ({'; '.join(changed[:3])}{more}): {_REMEDY}")
     layout = _layout(path, name, variables, saved, options)
     return jax.tree.map(jnp.asarray, variables), layout, saved
 
@@ -138,9 +132,7 @@ def _card(folder: Path, digests: Mapping[str, Any]) -> Card | None:
     return Card.from_json(value, str(path))
 
 
-def _layout(
-    path: Path, name: str, variables: Any, saved: Card | None, options: Mapping[str, Any]
-) -> str:
+def _layout(path: Path, name: str, variables: Any, saved: Card | None, options: Mapping[str, Any]) -> str:
     """Returns the layout in which the variables are those of the network."""
     own_options = saved.options if saved is not None and saved.network == name else {}
     layouts = models.layouts(name)
@@ -148,14 +140,9 @@ def _layout(
         layouts = (saved.layout,)
     try:
         channels = models.first_kernel(variables["params"]).shape[2]
-        heads = {
-            part: {module: leaf for module, leaf in variables[part].items() if module in models.HEADS}
-            for part in ("params", "batch_stats")
-        }
+        heads = {part: {module: leaf for module, leaf in variables[part].items() if module in models.HEADS} for part in ("params", "batch_stats")}
     except Exception as error:  # a tree of another network fails in many ways
-        raise CheckpointError(
-            f"{path} cannot be read as weights of {name}: {str(error).splitlines()[0]}"
-        ) from error
+        raise CheckpointError(f"{path} cannot be read as weights of {name}: {str(error).splitlines()[0]}") from error
     problems = []
     for layout in layouts:
         shapes = fit.template(name, 1, layout, channels, **{**own_options, **options})

@@ -1,0 +1,30 @@
+"""Damages files one bit at a time, at seeded places, and mends them again."""
+
+import contextlib
+import os
+import random
+
+# Many more by hand: TRANSFER_JAX_FLIPS=2000 python -m pytest -n 0 -k single_bit
+FLIPS = int(os.environ.get("TRANSFER_JAX_FLIPS", "0"))
+
+
+@contextlib.contextmanager
+def flipped(path, byte, bit=0):
+    """One bit of a file is the other way round inside the block."""
+    whole = path.read_bytes()
+    damaged = bytearray(whole)
+    damaged[byte] ^= 1 << bit
+    path.write_bytes(damaged)
+    try:
+        yield path
+    finally:
+        path.write_bytes(whole)
+
+
+def single_bits(folder, default, seed=0):
+    """Contexts that each flip one bit, of every file in turn: `default` of them, or FLIPS."""
+    rng = random.Random(seed)
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size]
+    for number in range(FLIPS or default):
+        path = files[number % len(files)]
+        yield flipped(path, rng.randrange(path.stat().st_size), rng.randrange(8))
