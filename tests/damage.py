@@ -10,15 +10,20 @@ FLIPS = int(os.environ.get("TRANSFER_JAX_FLIPS", "0"))
 
 @contextlib.contextmanager
 def flipped(path, byte, bit=0):
-    """One bit of a file is the other way round inside the block."""
-    whole = path.read_bytes()
-    damaged = bytearray(whole)
-    damaged[byte] ^= 1 << bit
-    path.write_bytes(damaged)
+    """One bit of a file is the other way round inside the block; in place, as other programs may have mapped it."""
+    _flip(path, byte, bit)
     try:
         yield path
     finally:
-        path.write_bytes(whole)
+        _flip(path, byte, bit)
+
+
+def _flip(path, byte, bit):
+    with open(path, "r+b") as file:
+        file.seek(byte)
+        (value,) = file.read(1)
+        file.seek(byte)
+        file.write(bytes([value ^ 1 << bit]))
 
 
 def single_bits(folder, default, seed=0):
@@ -28,3 +33,11 @@ def single_bits(folder, default, seed=0):
     for number in range(FLIPS or default):
         path = files[number % len(files)]
         yield flipped(path, rng.randrange(path.stat().st_size), rng.randrange(8))
+
+
+def outcome(read, error):
+    """What `read` gives, or the message of the error of that kind: (value, None) or (None, message)."""
+    try:
+        return read(), None
+    except error as problem:
+        return None, str(problem)

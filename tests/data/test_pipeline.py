@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import jax
@@ -7,6 +8,7 @@ import pytest
 from transfer_jax.core import mesh as meshes
 from transfer_jax.core.errors import DataError
 from transfer_jax.data import modes, phantom, pipeline, records, resident, spec, writer
+from transfer_jax.data.items import Item
 from transfer_jax.data.order import Order, Share, shuffled
 from transfer_jax.data.shards import Form
 
@@ -180,14 +182,34 @@ def test_what_does_not_belong_together_is_found_when_it_is_opened(fundus, tmp_pa
         reopened(folder, ("test",))
 
 
-def test_shards_of_another_set_are_found_by_their_names(fundus, tmp_path):
+def test_shards_of_another_preparation_are_found_when_they_are_opened(fundus, tmp_path):
     folder = copy(fundus[0], tmp_path / "copy")
-    items = list(phantom.items("fundus", size=32, counts={"train": 50}, seed=0))
-    writer.write(tmp_path / "other", "fundus", items[::-1], Form(32, 3, encoding="png"), source={})
     shard = next(folder.glob("*-train.*"))
-    shard.write_bytes((tmp_path / "other" / shard.name).read_bytes())
-    with pytest.raises(DataError, match="is 'fundus_000049', its table says 'fundus_000000'"):
-        reopened(folder)(np.arange(1))
+    for seed, order in ((0, -1), (1, 1)):  # the same images in another order; other images under the same names
+        items = list(phantom.items("fundus", size=32, counts={"train": 50}, seed=seed))
+        other = tmp_path / f"other{seed}"
+        writer.write(other, "fundus", items[::order], Form(32, 3, encoding="raw"), source={})
+        shard.write_bytes((other / shard.name).read_bytes())
+        with pytest.raises(DataError, match=r"train.tfrecord-00000-of-00001 has \d+ bytes, the manifest says \d+"):
+            reopened(folder)
+
+
+def test_other_pixels_of_the_same_sizes_and_names_are_found_when_they_are_opened(tmp_path):
+    for name in ("one", "two"):
+        pixels = np.full((32, 32), len(name) if name == "one" else 9, np.uint8)
+        items = [Item(f"i{i}", f"p{i}", {"a": i % 2}, lambda pixels=pixels: pixels, "train") for i in range(4)]
+        writer.write(tmp_path / name, "set", items, Form(32, 1, encoding="raw"), source={})
+    shard = next((tmp_path / "one").glob("*-train.*"))
+    shard.write_bytes((tmp_path / "two" / shard.name).read_bytes())
+    with pytest.raises(DataError, match="its records' lengths and checksums are not those of the manifest"):
+        reopened(tmp_path / "one")
+
+
+def test_a_record_that_is_not_its_rows_is_an_error(opened):
+    found = opened[0]
+    rolled = dataclasses.replace(found.rows, ids=np.roll(found.rows.ids, 1))
+    with pytest.raises(DataError, match="is 'fundus_000000', its table says 'fundus_000070'"):
+        dataclasses.replace(found, rows=rolled)(np.arange(1))
 
 
 def test_too_few_images_for_a_batch_are_an_error():

@@ -18,6 +18,9 @@ from transfer_jax.core.errors import CheckpointError
 from transfer_jax.core.normalisation import NAMED
 from transfer_jax.weights import Card
 
+# When one tensor cannot be read, Orbax leaves the reading of the others behind.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 OPTIONS = {"widths": (4, 4, 8, 8)}
 CARD = Card("cbr_tiny", "torchvision", NAMED["imagenet"], "stated", OPTIONS, metrics={"auc": 0.75})
 
@@ -44,14 +47,13 @@ def test_single_bit_flips_never_give_other_weights_or_another_card(folder, varia
     for damaged in damage.single_bits(folder, default=24):
         with damaged as path:
             trials += 1
-            try:
-                loaded = weights.read(folder, "cbr_tiny")
-            except CheckpointError as error:
-                refused += 1
-                assert str(folder) in str(error), path
-            else:
+            loaded, message = damage.outcome(lambda: weights.read(folder, "cbr_tiny"), CheckpointError)
+            refused += message is not None
+            if message is None:
                 assert same(loaded.variables, variables), path
                 assert loaded.card == CARD, path
+            else:
+                assert str(folder) in message, path
     assert 0 < refused < trials
 
 

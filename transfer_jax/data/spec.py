@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -110,45 +109,44 @@ class Manifest:
                 raise DataError(f"{path} has format {version}, this program reads {FORMAT}: prepare the data set again")
             fields = digest.unseal(fields)
             del fields["format"]
-            pairs = {name: tuple(fields[name]) for name in ("mean", "std")}
-            manifest = cls(**{**fields, **pairs})
-            problem = next(_problems(manifest), None)
+            problem = next(_problems(fields), None)
+            if problem is not None:
+                raise DataError(f"{path} cannot be right, {problem}: prepare the data set again")
+            return cls(**{**fields, "mean": tuple(fields["mean"]), "std": tuple(fields["std"])})
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(f"{path} is not a manifest of this program ({error}): prepare the data set again") from error
-        if problem is not None:
-            raise DataError(f"{path} cannot be right, {problem}: prepare the data set again")
-        return manifest
 
 
-def _problems(manifest: Manifest) -> Iterator[str]:
+def _problems(fields: dict[str, Any]) -> Iterator[str]:
     """Yields what no data set that this program writes has, whatever the digest says."""
     for name in ("height", "width"):
-        side = getattr(manifest, name)
-        if not _is_count(side) or not 1 <= side <= LARGEST_SIDE:
-            yield f"{name} is {side!r} and must lie in 1..{LARGEST_SIDE}"
-    if not _is_count(manifest.channels) or manifest.channels not in (1, 3):
-        yield f"channels is {manifest.channels!r} and must be 1 or 3"
-    if manifest.encoding not in ENCODINGS:
-        yield f"encoding is {manifest.encoding!r} and must be one of {', '.join(ENCODINGS)}"
+        if not _is_count(fields[name]) or not 1 <= fields[name] <= LARGEST_SIDE:
+            yield f"{name} is {fields[name]!r} and must lie in 1..{LARGEST_SIDE}"
+    channels = fields["channels"]
+    if not _is_count(channels) or channels not in (1, 3):
+        yield f"channels is {channels!r} and must be 1 or 3"
+    if fields["encoding"] not in ENCODINGS:
+        yield f"encoding is {fields['encoding']!r} and must be one of {', '.join(ENCODINGS)}"
     for name in ("mean", "std"):
-        values = getattr(manifest, name)
-        if len(values) != manifest.channels or not all(map(_is_share, values)):
-            yield f"{name} is {list(values)} and must be one number in 0..1 per channel"
-    if min(manifest.std) <= 0:
-        yield f"std is {list(manifest.std)} and must be positive"
+        values = fields[name]
+        if len(values) != channels or not all(map(_is_share, values)):
+            yield f"{name} is {values} and must be one number in 0..1 per channel"
+    if min(fields["std"]) <= 0:
+        yield f"std is {fields['std']} and must be positive"
     for name, kind in (("name", str), ("rejected", list), ("source", dict)):
-        if not isinstance(getattr(manifest, name), kind):
+        if not isinstance(fields[name], kind):
             yield f"{name} is not a {kind.__name__}"
-    if not _is_count(manifest.overlap):
-        yield f"overlap is {manifest.overlap!r}"
-    for split, content in manifest.splits.items():
+    if not _is_count(fields["overlap"]):
+        yield f"overlap is {fields['overlap']!r}"
+    splits = fields["splits"]
+    for split, content in splits.items():
         yield from _split_problems(split, content)
-    for label, content in manifest.labels.items():
+    for label, content in fields["labels"].items():
         for split, counts in content["counts"].items():
-            sound = all(map(_is_count, counts.values())) and all(int(value) >= UNCERTAIN for value in counts)
-            if split not in manifest.splits or not sound:
+            known = split in splits and all(int(value) >= UNCERTAIN for value in counts)
+            if not known or not all(map(_is_count, counts.values())):
                 yield f"label {label!r} has the counts {counts} in the split {split!r}"
-            elif sum(counts.values()) != manifest.splits[split]["records"]:
+            elif sum(counts.values()) != splits[split]["records"]:
                 total = sum(counts.values())
                 yield f"label {label!r} counts {total} images in the split {split!r}"
 
@@ -165,7 +163,7 @@ def _split_problems(split: str, content: dict[str, Any]) -> Iterator[str]:
     if not _is_count(content["patients"]) or content["patients"] > content["records"]:
         yield f"the split {split!r} has {content['patients']!r} patients"
     for name in (content["rows"]["file"], *(shard["file"] for shard in shards)):
-        if files.below(Path(), name) is None or Path(name).name != name:
+        if not name or files.below(Path(), name) is None or Path(name).name != name:
             yield f"the file {name!r} is not in the folder"
 
 
@@ -175,4 +173,4 @@ def _is_count(value: Any) -> bool:
 
 def _is_share(value: Any) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and 0 <= value <= 1
+    return is_number and 0 <= value <= 1

@@ -6,7 +6,7 @@ from transfer_jax.core import digest
 from transfer_jax.studies.datasets import Opened
 from transfer_jax.studies.sources import Pretrained
 
-DATA, SOURCE_DATA, SOURCE = "data set", "source's data set", "source's weights"
+DATA, SOURCE_DATA, SOURCE = "data set", "source's data set", "source"
 
 
 def of_data(opened: Opened | None, name: str = DATA) -> dict[str, str]:
