@@ -214,6 +214,12 @@ def test_shards_and_reports_that_were_damaged_meanwhile_are_written_again(tmp_pa
     report = shards.report_of(second)
     report.write_text(report.read_text().replace('"sum": [', '"sum": [1'))
     shards.report_of(third).write_text("{")
+    plan = folder / "plan.json"
+    whole = plan.read_text()
+    plan.write_text(whole[:-1])
+    with pytest.raises(DataError, match="repeat that command, or remove the folder"):
+        writer.write(tmp_path / "set", "set", items, FORM, **NOTHING)
+    plan.write_text(whole)
     made, write = [], shards.write
     monkeypatch.setattr(shards, "write", lambda path, *args: made.append(path.name) or write(path, *args))
     writer.write(tmp_path / "set", "set", items, FORM, **NOTHING)

@@ -143,7 +143,7 @@ def _plan(name: str, items: Sequence[Item], form: Form) -> list[_Shard]:
 def _unfinished(out: Path, plan: Sequence[_Shard], digest: str) -> Iterator[Path]:
     """The folder in which shards collect, of which `digest` says what they are; becomes `out` at the end."""
     folder = out.with_name(f".{out.name}.unfinished")
-    if (folder / _PLAN).is_file() and json.loads((folder / _PLAN).read_text()) != digest:
+    if (folder / _PLAN).is_file() and (folder / _PLAN).read_bytes() != json.dumps(digest).encode():
         raise DataError(f"{folder} holds an unfinished preparation of other images or options: repeat that command, or remove the folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
