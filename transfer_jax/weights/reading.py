@@ -15,7 +15,7 @@ from transfer_jax.core.errors import CheckpointError, ConfigError
 from transfer_jax.core.names import nearest
 from transfer_jax.core.normalisation import Normalisation, named
 from transfer_jax.weights import card as cards
-from transfer_jax.weights import exporting, fit, formats, hub, naming, orbax
+from transfer_jax.weights import exporting, fit, formats, hub, naming, orbax, sealing
 from transfer_jax.weights.card import Card
 
 LAYOUTS = ("auto", "torchvision", "timm", "keras", "orbax")
@@ -93,6 +93,7 @@ def _orbax(folder: Path, name: str, options: dict[str, Any]) -> Loaded:
 def _file(path: str | Path, local: Path, name: str, layout: str, num_outputs: Any, head: bool, cast: bool, options: dict[str, Any]) -> Loaded:
     file = _weight_file(local)
     raw = formats.read(file)
+    sealing.check(file, raw, _beside(file))
     scheme = fit.scheme_of(raw.tensors, path)
     asked = {"auto": scheme, "timm": "torchvision"}.get(layout, layout)
     if asked != scheme:
@@ -122,7 +123,9 @@ def stated_network(path: str | Path) -> str | None:
         card = orbax.card(local)
     else:
         file = _weight_file(local)
-        card = _card(file, formats.read(file).metadata)
+        raw = formats.read(file)
+        sealing.check(file, raw, _beside(file))
+        card = _card(file, raw.metadata)
     return None if card is None else card.network
 
 
