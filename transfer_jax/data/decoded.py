@@ -1,6 +1,6 @@
 """A file of decoded images with a checksum of each, mapped into memory and checked as it is read.
 
-The file holds the pixels of all images, then the CRC32C of every image (uint32, little endian),
+The file holds the pixels of all images, then the checksum of every image (uint64, little endian),
 then the SHA-256 of these checksums and of the data set that they belong to. It is one file, so
 that it is whole or not there.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int, Shaped, UInt8, UInt32
+from jaxtyping import Int, Shaped, UInt8, UInt64
 
 from transfer_jax.core import digest, files
 from transfer_jax.core.errors import DataError
@@ -42,15 +42,15 @@ class Decoded:
         """
         self._path, self._names = path, names
         pixels, whole = len(names) * int(np.prod(shape)), (len(names), *shape)
-        size, expected = os.path.getsize(path), pixels + 4 * len(names) + hashlib.sha256().digest_size
+        size, expected = os.path.getsize(path), pixels + 8 * len(names) + hashlib.sha256().digest_size
         if size != expected:
             raise DataError(f"{path} has {size} bytes instead of {expected}: {_REMEDY}")
         with open(path, "rb") as file:
             file.seek(pixels)
-            sums = file.read(4 * len(names))
+            sums = file.read(8 * len(names))
             if file.read() != _signature(sums, owner):
                 raise DataError(f"{path} is damaged or of another data set: {_REMEDY}")
-        self._sums = np.frombuffer(sums, "<u4")
+        self._sums = np.frombuffer(sums, "<u8")
         self._pixels = np.memmap(path, np.uint8, "r", shape=whole)
         self._checked = np.zeros(len(names), bool)  # threads may set an entry twice, to the same
 
@@ -67,7 +67,7 @@ class Decoded:
         images = np.asarray(self._pixels[positions])
         for i in np.flatnonzero(~self._checked[positions]).tolist():
             position = int(positions[i])
-            if digest.crc32c(images[i]) != self._sums[position]:
+            if digest.checksum(images[i]) != self._sums[position]:
                 raise DataError(f"{self._path} is damaged: the pixels of image {self._names[position]} do not match their checksum: {_REMEDY}")
             self._checked[position] = True
         return images
@@ -77,7 +77,7 @@ def write(
     path: Path,
     shape: tuple[int, int, int, int],
     owner: str,
-    decode: Callable[[UInt8[np.ndarray, "n h w c"], UInt32[np.ndarray, " n"]], None],
+    decode: Callable[[UInt8[np.ndarray, "n h w c"], UInt64[np.ndarray, " n"]], None],
 ) -> None:
     """Writes the decoded images of a data set, whole or not at all.
 
@@ -90,7 +90,7 @@ def write(
     Raises:
       DataError: The file cannot be written.
     """
-    sums = np.zeros(shape[0], "<u4")
+    sums = np.zeros(shape[0], "<u8")
     try:
         with files.replacing(path) as part:
             pixels = np.memmap(part, np.uint8, "w+", shape=shape)

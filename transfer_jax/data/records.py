@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, UInt8, UInt32
+from jaxtyping import Int, UInt8, UInt64
 
 from transfer_jax.core import digest
 from transfer_jax.core.errors import DataError
@@ -94,7 +94,7 @@ class Records:
         pixels: UInt8[np.ndarray, "n h w c"],
         progress: Callable[[int], object] = lambda count: None,
         first: int = 0,
-        sums: UInt32[np.ndarray, " n"] | None = None,
+        sums: UInt64[np.ndarray, " n"] | None = None,
     ) -> None:
         """Decodes images by all cores.
 
@@ -102,7 +102,7 @@ class Records:
           pixels: Array that is filled with the images.
           progress: Called with a number of images that are done.
           first: Position of the first image.
-          sums: Array that is filled with the CRC32C of every image.
+          sums: Array that is filled with the checksum of every image.
         """
 
         def decode(start: int) -> None:
@@ -110,7 +110,7 @@ class Records:
             batch = self(np.arange(first + start, first + stop))
             pixels[start:stop] = batch
             if sums is not None:
-                sums[start:stop] = [digest.crc32c(image) for image in batch]
+                sums[start:stop] = [digest.checksum(image) for image in batch]
             progress(stop - start)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
