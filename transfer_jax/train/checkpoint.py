@@ -145,11 +145,11 @@ class Checkpoints:
             best=ocp.args.StandardRestore(best),
         )
         for part in ("members", "best"):
-            changed = digest.differences(fields[part], digest.of_tensors(arrays[part]))
+            changed = digest.differences(fields.get(part, {}), digest.of_tensors(arrays[part]))
             if changed:
                 raise CheckpointError(f"its arrays do not match their digest ({changed[0]})")
         restored = [{name: arrays[part][name] for name in members} for part in ("members", "best")]
-        return Restored(step, restored[0], restored[1], fields["extra"])
+        return Restored(step, restored[0], restored[1], fields.get("extra", {}))
 
     def _restore(self, step: int, **args: Any) -> Any:
         try:

@@ -98,7 +98,7 @@ def _restore(path: Path, name: str) -> Any:
             return checkpointer.restore(path / VARIABLES)
     except Exception as error:  # Orbax and tensorstore raise many kinds; to the user they are one
         cause = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{path} cannot be read as weights of {name}: {cause}") from error
+        raise CheckpointError(f"{path} is damaged and cannot be read as weights of {name} ({cause[:200]}): {_REMEDY}") from error
 
 
 def _digests(folder: Path) -> dict[str, Any]:
