@@ -1,5 +1,6 @@
 """A study goes on with what it was begun with, or not at all."""
 
+import dataclasses
 import json
 import shutil
 
@@ -13,7 +14,7 @@ from transfer_jax.core import digest
 from transfer_jax.core.errors import ConfigError, DataError
 from transfer_jax.data import phantom, writer
 from transfer_jax.data.shards import Form
-from transfer_jax.studies import runner, workdir
+from transfer_jax.studies import datasets, fingerprints, runner, sources, workdir
 
 SHORT = {"recipe__steps": 2, "recipe__eval_every": 2, "recipe__checkpoint_every": 2, "repeats": 1}
 THIN = {"network_options__widths": (4, 4, 8, 8)}
@@ -92,6 +93,22 @@ def test_another_normalisation_beside_the_source_is_refused(moved):
     weights.export(loaded.variables, "cbr_tiny", study.source.path, card=card, **card.options)
     with pytest.raises(DataError, match="the source is not the one"):
         runner.run(study, place / "run")
+
+
+def test_a_table_of_predictions_counts_as_an_input(finished, tmp_path):
+    study, place = finished
+    opened = datasets.open_data(study.data, sources.needs(study, None), place, study.seed)
+    table = tmp_path / "predictions.csv"
+    told = []
+    for value in ("0.25", "0.75"):
+        table.write_text(f"id,grade\nfundus_000000,{value}\n")
+        settings = dataclasses.replace(opened.settings, predictions=str(table))
+        told.append(fingerprints.of_data(opened._replace(settings=settings)))
+    assert [list(one) for one in told] == [["data set", "data set's table of predictions"]] * 2
+    assert told[0]["data set"] == told[1]["data set"] == opened.manifest.digest
+    assert told[0] != told[1]
+    assert fingerprints.of_data(opened) == {"data set": opened.manifest.digest}
+    assert fingerprints.of_data(None) == fingerprints.of_source(None) == {}
 
 
 def test_the_same_source_in_a_file_of_another_kind_is_the_same(moved):
