@@ -16,7 +16,7 @@ with tempfile.TemporaryDirectory() as place:
     folder = inputs.generate(pathlib.Path(place) / "set", size=224, count=512, encoding="jpeg", phantom_name="fundus")
     opened, _ = records.open_splits(folder, spec.Manifest.read(folder), ["train"])
     targets = Targets(np.zeros((512, 1), np.float32), np.ones((512, 1), np.float32))
-    load = opened if sys.argv[1] == "streamed" else opened.mapped().__getitem__
+    load = opened if sys.argv[1] == "streamed" else opened.mapped()
     stream = pipeline.train_batches(load, targets, Order(shuffled(np.arange(512)), 512, 32, 0))
     for epoch in range(30):
         for batch in itertools.islice(stream, 16):

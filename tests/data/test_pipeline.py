@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import jax
@@ -7,6 +8,7 @@ import pytest
 from transfer_jax.core import mesh as meshes
 from transfer_jax.core.errors import DataError
 from transfer_jax.data import modes, phantom, pipeline, records, resident, spec, writer
+from transfer_jax.data.items import Item
 from transfer_jax.data.order import Order, Share, shuffled
 from transfer_jax.data.shards import Form
 
@@ -21,7 +23,7 @@ def on_device(opened):
 
 def stream(opened, mode="streamed", seed=0, share=Share(), batch=BATCH):
     found, positions, targets = opened
-    load = {"streamed": found, "mapped": found.mapped().__getitem__, "resident": None}[mode]
+    load = {"streamed": found, "mapped": found.mapped(), "resident": None}[mode]
     return pipeline.train_batches(load, targets, Order(shuffled(positions["train"]), len(positions["train"]), batch, seed), share)
 
 
@@ -98,7 +100,7 @@ def test_gathering_over_devices_is_indexing(opened, pixels, devices):
 @pytest.mark.parametrize("mode", modes.MODES)
 def test_evaluation_sees_every_image_once_and_in_order(opened, pixels, on_device, mode):
     found, positions, targets = opened
-    load = {"streamed": found, "mapped": found.mapped().__getitem__, "resident": None}[mode]
+    load = {"streamed": found, "mapped": found.mapped(), "resident": None}[mode]
     val = pipeline.EvalBatches(load, targets, positions["val"], batch_size=BATCH)
     for _ in range(2):
         seen = list(val)
@@ -180,14 +182,34 @@ def test_what_does_not_belong_together_is_found_when_it_is_opened(fundus, tmp_pa
         reopened(folder, ("test",))
 
 
-def test_shards_of_another_set_are_found_by_their_names(fundus, tmp_path):
+def test_shards_of_another_preparation_are_found_when_they_are_opened(fundus, tmp_path):
     folder = copy(fundus[0], tmp_path / "copy")
-    items = list(phantom.items("fundus", size=32, counts={"train": 50}, seed=0))
-    writer.write(tmp_path / "other", "fundus", items[::-1], Form(32, 3, encoding="png"), source={})
     shard = next(folder.glob("*-train.*"))
-    shard.write_bytes((tmp_path / "other" / shard.name).read_bytes())
-    with pytest.raises(DataError, match="is 'fundus_000049', its table says 'fundus_000000'"):
-        reopened(folder)(np.arange(1))
+    for seed, order in ((0, -1), (1, 1)):  # the same images in another order; other images under the same names
+        items = list(phantom.items("fundus", size=32, counts={"train": 50}, seed=seed))
+        other = tmp_path / f"other{seed}"
+        writer.write(other, "fundus", items[::order], Form(32, 3, encoding="raw"), source={})
+        shard.write_bytes((other / shard.name).read_bytes())
+        with pytest.raises(DataError, match=r"train.tfrecord-00000-of-00001 has \d+ bytes, the manifest says \d+"):
+            reopened(folder)
+
+
+def test_other_pixels_of_the_same_sizes_and_names_are_found_when_they_are_opened(tmp_path):
+    for name in ("one", "two"):
+        pixels = np.full((32, 32), len(name) if name == "one" else 9, np.uint8)
+        items = [Item(f"i{i}", f"p{i}", {"a": i % 2}, lambda pixels=pixels: pixels, "train") for i in range(4)]
+        writer.write(tmp_path / name, "set", items, Form(32, 1, encoding="raw"), source={})
+    shard = next((tmp_path / "one").glob("*-train.*"))
+    shard.write_bytes((tmp_path / "two" / shard.name).read_bytes())
+    with pytest.raises(DataError, match="its records' lengths and checksums are not those of the manifest"):
+        reopened(tmp_path / "one")
+
+
+def test_a_record_that_is_not_its_rows_is_an_error(opened):
+    found = opened[0]
+    rolled = dataclasses.replace(found.rows, ids=np.roll(found.rows.ids, 1))
+    with pytest.raises(DataError, match="is 'fundus_000000', its table says 'fundus_000070'"):
+        dataclasses.replace(found, rows=rolled)(np.arange(1))
 
 
 def test_too_few_images_for_a_batch_are_an_error():
@@ -198,7 +220,7 @@ def test_too_few_images_for_a_batch_are_an_error():
 def test_decoded_images_are_kept_and_used_again(fundus, opened, tmp_path):
     folder = copy(fundus[0], tmp_path / "copy")
     first = reopened(folder)
-    np.testing.assert_array_equal(first.mapped(), opened[0](np.arange(50)))
+    np.testing.assert_array_equal(first.mapped()(np.arange(50)), opened[0](np.arange(50)))
     before = first.cache().stat().st_mtime_ns
     reopened(folder).mapped()
     assert first.cache().stat().st_mtime_ns == before

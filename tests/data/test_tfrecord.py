@@ -66,7 +66,7 @@ def test_threads_that_open_a_file_at_once_share_one_descriptor(path, monkeypatch
 
 @pytest.mark.parametrize("record", range(len(PAYLOADS)))
 def test_a_flipped_bit_in_a_payload_is_found_when_it_is_read(path, record):
-    offset, length = tfrecord.index(path)[record]
+    offset, length = tfrecord.index(path).entries[record]
     data = bytearray(path.read_bytes())
     data[offset + (length // 2 if length else 1)] ^= 4  # of an empty payload, its checksum
     path.write_bytes(bytes(data))
@@ -89,11 +89,11 @@ def test_a_flipped_bit_in_a_length_is_found_when_the_file_is_opened(path):
 
 def test_every_truncation_is_found(path):
     data = path.read_bytes()
-    ends = {int(offset + length + 4) for offset, length in tfrecord.index(path)} | {0}
+    ends = {int(offset + length + 4) for offset, length in tfrecord.index(path).entries} | {0}
     for size in range(len(data)):
         path.write_bytes(data[:size])
         if size in ends:
-            assert len(tfrecord.index(path)) == sum(end <= size for end in ends) - 1
+            assert len(tfrecord.index(path).entries) == sum(end <= size for end in ends) - 1
         else:
             with pytest.raises(DataError, match="cut off"):
                 tfrecord.index(path)
@@ -119,4 +119,4 @@ def test_a_file_that_shrinks_after_opening_is_found(path):
 
 
 def test_index_dtype(path):
-    assert tfrecord.index(path).dtype == np.int64
+    assert tfrecord.index(path).entries.dtype == np.int64

@@ -193,20 +193,38 @@ def test_a_shard_without_its_report_is_written_again(tmp_path, monkeypatch):
     assert len(records.open_splits(tmp_path / "set", manifest, ["train"])[0]) == 20
 
 
-def test_manifests_are_checked(tmp_path):
-    with pytest.raises(DataError, match="does not exist: make it with"):
-        spec.Manifest.read(tmp_path / "none")
-    with pytest.raises(DataError, match="has no manifest"):
-        spec.Manifest.read(tmp_path)
-    for content, message in (
-        ("{", "not a manifest"),
-        ('{"format": 1}', "has format 1, this program reads 2"),
-        ('{"format": 2, "x": 2}', "not a manifest"),
-        ("[]", "not a manifest"),
-    ):
-        (tmp_path / spec.MANIFEST).write_text(content)
-        with pytest.raises(DataError, match=message):
-            spec.Manifest.read(tmp_path)
+def interrupted_after_all_shards(out, items, monkeypatch):
+    """The folder of a preparation that was stopped when all shards were done."""
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "_finish", lambda *args: (_ for _ in ()).throw(Stop()))
+        with pytest.raises(Stop):
+            writer.write(out, "set", items, FORM, **NOTHING)
+    return out.with_name(f".{out.name}.unfinished")
+
+
+def test_shards_and_reports_that_were_damaged_meanwhile_are_written_again(tmp_path, monkeypatch):
+    small_shards(monkeypatch)
+    items = [item(i) for i in range(20)]
+    writer.write(tmp_path / "whole", "set", items, FORM, **NOTHING)
+    folder = interrupted_after_all_shards(tmp_path / "set", items, monkeypatch)
+    first, second, third = sorted(folder.glob("set-*-of-00003"))
+    damaged = bytearray(first.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    first.write_bytes(damaged)
+    report = shards.report_of(second)
+    report.write_text(report.read_text().replace('"sum": [', '"sum": [1'))
+    shards.report_of(third).write_text("{")
+    plan = folder / "plan.json"
+    whole = plan.read_text()
+    plan.write_text(whole[:-1])
+    with pytest.raises(DataError, match="repeat that command, or remove the folder"):
+        writer.write(tmp_path / "set", "set", items, FORM, **NOTHING)
+    plan.write_text(whole)
+    made, write = [], shards.write
+    monkeypatch.setattr(shards, "write", lambda path, *args: made.append(path.name) or write(path, *args))
+    writer.write(tmp_path / "set", "set", items, FORM, **NOTHING)
+    assert made == [first.name, second.name, third.name]
+    assert snapshot(tmp_path / "set") == snapshot(tmp_path / "whole")
 
 
 def test_large_originals_are_averaged_by_area(tmp_path):

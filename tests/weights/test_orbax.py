@@ -44,5 +44,5 @@ def test_missing_and_damaged_folders_are_errors(saved, tmp_path):
     for file in (saved[0] / "variables").rglob("*"):
         if file.is_file():
             file.write_bytes(b"")
-    with pytest.raises(CheckpointError, match="cannot be read as weights of cbr_tiny"):
+    with pytest.raises(CheckpointError, match="is damaged and cannot be read as weights of cbr_tiny"):
         weights.load(saved[0], "cbr_tiny")

@@ -227,9 +227,25 @@ def test_a_card_travels_with_the_weights(tmp_path):
     assert config["pretrained_cfg"]["mean"] == [0.31, 0.32, 0.33]
     weights.export(variables, "cbr_tiny", tmp_path / "one.safetensors", card=card)
     assert (tmp_path / "one.md").read_text() == page
-    (tmp_path / "orbax/card.json").write_text(json.dumps({**card.to_json(), "normalisation": {"mean": [1], "std": [-1]}}))
-    with pytest.raises(CheckpointError, match="is not a card of this program"):
+    (tmp_path / "orbax/card.json").write_text(json.dumps({**card.to_json(), "licence": "none"}))
+    with pytest.raises(CheckpointError, match=r"card\.json has changed since the weights were saved"):
         weights.load(tmp_path / "orbax", "cbr_tiny")
+
+
+@pytest.mark.parametrize(
+    "normalisation",
+    [
+        {"mean": [1], "std": [-1]},
+        {"mean": [0.5], "std": [float("nan")]},
+        {"mean": [0.5] * 3, "std": [0.2, float("nan"), 0.2]},
+        {"mean": [float("inf")], "std": [0.2]},
+        {"mean": [0.5] * 2, "std": [0.2] * 2},
+    ],
+)
+def test_a_card_whose_normalisation_cannot_be_is_refused(normalisation):
+    card = {"network": "cbr_tiny", "layout": "torchvision", "normalisation_from": "", "normalisation": normalisation}
+    with pytest.raises(CheckpointError, match="is not a card of this program"):
+        weights.Card.from_json(card, "card.json")
 
 
 def test_what_cannot_be_exported(tmp_path):

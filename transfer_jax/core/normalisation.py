@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -38,7 +39,8 @@ class Normalisation(NamedTuple):
           ValueError, KeyError, TypeError: it is not such a mapping.
         """
         mean, std = (tuple(float(v) for v in value[key]) for key in ("mean", "std"))
-        if len(mean) not in (1, 3) or len(mean) != len(std) or min(std) <= 0:
+        usable = all(map(math.isfinite, mean)) and all(0 < value < math.inf for value in std)
+        if len(mean) not in (1, 3) or len(mean) != len(std) or not usable:
             raise ValueError(f"mean={mean} and std={std} are not those of one or three channels")
         return cls(str(value.get("name", "custom")), mean, std, bool(value.get("bgr", False)))
 

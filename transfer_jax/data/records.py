@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Int, UInt8, UInt64
 
-from transfer_jax.core import files
+from transfer_jax.core import digest
 from transfer_jax.core.errors import DataError
-from transfer_jax.data import examples, images, rows
+from transfer_jax.data import decoded, examples, images, rows
+from transfer_jax.data.decoded import Decoded
 from transfer_jax.data.rows import Rows
 from transfer_jax.data.spec import Manifest
-from transfer_jax.data.tfrecord import RecordSource
+from transfer_jax.data.tfrecord import Index, RecordSource
 
 _CACHE = "decoded"
 _WINDOW = 256
@@ -36,7 +36,7 @@ class Records:
       manifest: of the set.
       source: the records.
       rows: row i is record i.
-      digest: of the contents of all shards.
+      digest: of the data set and of the splits taken.
     """
 
     folder: Path
@@ -68,34 +68,49 @@ class Records:
             out[i] = images.decode(data, self.manifest.encoding, self.manifest.shape, name)
         return out
 
-    def mapped(self, progress: Callable[[int], object] = lambda count: None) -> UInt8[np.ndarray, "n h w c"]:
-        """All images, decoded, as a read-only memory map; decoded once, into the folder's `decoded`, and kept there.
+    def mapped(self, progress: Callable[[int], object] = lambda count: None) -> Decoded:
+        """Returns all images, decoded into a file in the folder's `decoded` unless it is there.
 
         Raises:
-          DataError: a record is damaged, or the folder cannot be written to.
+          DataError: A record or the file is damaged, or the folder cannot be written to.
         """
         path = self.cache()
-        shape = (len(self), *self.manifest.shape)
         if not path.exists():
-            try:
-                with files.replacing(path) as part:
-                    pixels = np.memmap(part, np.uint8, "w+", shape=shape)
-                    self.decode_into(pixels, progress)
-                    pixels.flush()
-            except OSError as error:
-                raise DataError(f"cannot write decoded images to {path.parent} ({error.strerror}): choose config.data.mode='streamed'") from error
-        return np.memmap(path, np.uint8, "r", shape=shape)
+            shape = (len(self), *self.manifest.shape)
+            decoded.write(
+                path,
+                shape,
+                self.digest,
+                lambda pixels, sums: self.decode_into(pixels, progress, sums=sums),
+            )
+        return Decoded(path, self.manifest.shape, self.rows.ids, self.digest)
 
     def cache(self) -> Path:
         """Where the decoded images are, or will be."""
         return self.folder / _CACHE / f"{self.digest[:16]}.uint8"
 
-    def decode_into(self, pixels: UInt8[np.ndarray, "n h w c"], progress: Callable[[int], object] = lambda count: None, first: int = 0) -> None:
-        """Decodes the images from position `first` on, by all cores, into `pixels`."""
+    def decode_into(
+        self,
+        pixels: UInt8[np.ndarray, "n h w c"],
+        progress: Callable[[int], object] = lambda count: None,
+        first: int = 0,
+        sums: UInt64[np.ndarray, " n"] | None = None,
+    ) -> None:
+        """Decodes images by all cores.
+
+        Args:
+          pixels: Array that is filled with the images.
+          progress: Called with a number of images that are done.
+          first: Position of the first image.
+          sums: Array that is filled with the checksum of every image.
+        """
 
         def decode(start: int) -> None:
             stop = min(start + _WINDOW, len(pixels))
-            pixels[start:stop] = self(np.arange(first + start, first + stop))
+            batch = self(np.arange(first + start, first + stop))
+            pixels[start:stop] = batch
+            if sums is not None:
+                sums[start:stop] = [digest.checksum(image) for image in batch]
             progress(stop - start)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -103,25 +118,49 @@ class Records:
 
 
 def open_splits(
-    folder: str | Path, manifest: Manifest, splits: Sequence[str], tables: Mapping[str, Rows] | None = None
+    folder: str | Path,
+    manifest: Manifest,
+    splits: Sequence[str],
+    tables: Mapping[str, Rows] | None = None,
 ) -> tuple[Records, dict[str, Int[np.ndarray, " m"]]]:
-    """The records of some splits, and the positions of each split in them; `tables` are the splits' rows where they are read already.
+    """Opens the records of some splits, and returns the positions of each split in them.
+
+    Other records than those that the manifest lists are found here, by their sizes and checksums;
+    a payload that does not match its checksum is found when it is read.
+
+    Args:
+      folder: Folder of the prepared data set.
+      manifest: Its manifest.
+      splits: Names of the splits.
+      tables: The splits' rows where they are read already.
 
     Raises:
-      DataError: a split is not there, or a shard or a table is missing or damaged.
+      DataError: A split is not there, or a shard or a table is missing, damaged, or another one.
     """
     for split in splits:
         if split not in manifest.splits or not manifest.splits[split]["records"]:
-            raise DataError(f"data set {folder} has no split {split!r} (it has {', '.join(manifest.splits)}): prepare it with one")
+            known = ", ".join(manifest.splits)
+            raise DataError(f"data set {folder} has no split {split!r} (it has {known}): prepare it with one")
     folder = Path(folder)
     contents = [manifest.splits[split] for split in splits]
-    known = [tables[split] if tables else rows.read(folder, manifest.splits[split]) for split in splits]
+    split_rows = [tables[split] if tables else rows.read(folder, content) for split, content in zip(splits, contents, strict=True)]
     shards = [shard for content in contents for shard in content["shards"]]
     source = RecordSource(folder / shard["file"] for shard in shards)
-    wanted = sum(content["records"] for content in contents)
-    if len(source) != wanted:
-        raise DataError(f"{folder}: splits {', '.join(splits)} have {len(source)} records, the manifest says {wanted}: prepare it again")
-    ends = np.cumsum([0] + [len(table) for table in known])
+    for shard, index in zip(shards, source.indexes, strict=True):
+        _check_shard(folder / shard["file"], shard, index)
+    ends = np.cumsum([0] + [len(table) for table in split_rows])
     positions = {split: np.arange(ends[i], ends[i + 1]) for i, split in enumerate(splits)}
-    digest = hashlib.sha256(json.dumps([shard["sha256"] for shard in shards]).encode()).hexdigest()
-    return Records(folder, manifest, source, Rows.joined(known), digest), positions
+    identity = digest.of_json([manifest.digest, list(splits)])
+    return Records(folder, manifest, source, Rows.joined(split_rows), identity), positions
+
+
+def _check_shard(path: Path, shard: Mapping[str, Any], index: Index) -> None:
+    remedy = "it is damaged or of another preparation; prepare the data set again"
+    for what, found, expected in (
+        ("bytes", index.size, shard["bytes"]),
+        ("records", len(index.entries), shard["records"]),
+    ):
+        if found != expected:
+            raise DataError(f"{path} has {found} {what}, the manifest says {expected}: {remedy}")
+    if index.digest != shard["index_sha256"]:
+        raise DataError(f"{path}: its records' lengths and checksums are not those of the manifest: {remedy}")

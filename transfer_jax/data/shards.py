@@ -6,7 +6,6 @@ A shard is the unit of work: it is there with its report, or not at all, so that
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from transfer_jax.core import files
+from transfer_jax.core import digest, files
 from transfer_jax.core.errors import DataError
 from transfer_jax.data import examples, images, originals, tfrecord
 from transfer_jax.data.items import Item
@@ -80,14 +79,14 @@ def report_of(path: Path) -> Path:
 
 
 def finished(path: Path) -> Report | None:
-    """The report of a shard that an earlier run has finished."""
+    """Returns the report of a shard that an earlier run has finished, if both are undamaged."""
     if not report_of(path).is_file() or not path.is_file():
         return None
     try:
-        report = Report(**json.loads(report_of(path).read_text()))
+        report = Report(**digest.unseal(json.loads(report_of(path).read_bytes())))
     except (ValueError, TypeError):  # damaged, or of another version of this program
         return None
-    return report if path.stat().st_size == report.bytes else None
+    return report if digest.of_file(path) == report.sha256 else None
 
 
 def write(path: Path, items: Sequence[Item], form: Form, pool: ThreadPoolExecutor, told: Callable[[DataError | None], Any]) -> Report:
@@ -117,12 +116,13 @@ def write(path: Path, items: Sequence[Item], form: Form, pool: ThreadPoolExecuto
             if made.reach is not None:
                 reaches.append(round(made.reach, 6))
             told(None)
-    with open(part, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = digest.of_file(part)
     pixels = len(kept) * form.size * form.size
-    report = Report(part.stat().st_size, digest, kept, rejected, pixels, total[0].tolist(), total[1].tolist(), reaches)
+    sums, squares = total.tolist()
+    size = part.stat().st_size
+    report = Report(size, sha256, kept, rejected, pixels, sums, squares, reaches)
     part.rename(path)
-    files.write(report_of(path), json.dumps(dataclasses.asdict(report)))
+    files.write(report_of(path), json.dumps(digest.seal(dataclasses.asdict(report))))
     return report
 
 

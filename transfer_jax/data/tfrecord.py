@@ -4,11 +4,12 @@ A record is `uint64 length | uint32 crc(length) | payload | uint32 crc(payload)`
 rotated and offset ("masked") as in TensorFlow, so that a checksum of checksums stays sound.
 """
 
+import hashlib
 import os
 import struct
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import google_crc32c
 import numpy as np
@@ -41,49 +42,75 @@ def write_file(path: str | Path, payloads: Iterable[bytes]) -> None:
             write_record(file, payload)
 
 
-def index(path: str | Path) -> Int[np.ndarray, "n 2"]:
-    """Offset and length in bytes of every payload in the file, found by its headers alone; int64 [n, 2].
+class Index(NamedTuple):
+    """Where the records of a file are, found without reading their payloads.
+
+    Attributes:
+      entries: Offset and length in bytes of every payload, int64.
+      size: Size of the file in bytes.
+      digest: SHA-256 of the lengths and checksums of all records, in their order. Files of one
+        digest hold the same payloads, as far as CRC32C tells.
+    """
+
+    entries: Int[np.ndarray, "n 2"]
+    size: int
+    digest: str
+
+
+def index(path: str | Path) -> Index:
+    """Finds the records of a file by their headers and footers.
 
     Raises:
-      DataError: the file is missing, ends in the middle of a record, or a header's checksum is wrong.
+      DataError: The file is missing, ends in the middle of a record, or a header's checksum is
+        wrong.
     """
     entries: list[tuple[int, int]] = []
+    frames = hashlib.sha256()
     try:
         size = os.path.getsize(path)
-        with open(path, "rb") as file:
-            position = 0
+        with open(path, "rb", buffering=0) as file:
+            position, header = 0, file.read(_HEADER.size)
             while position < size:
-                header = file.read(_HEADER.size)
+                record = f"record {len(entries)} (byte {position}"
                 if len(header) < _HEADER.size:
-                    raise DataError(f"{path}: cut off in the header of record {len(entries)} (byte {position}); {_REBUILD}")
+                    raise DataError(f"{path}: cut off in the header of {record}); {_REBUILD}")
                 length, crc = _HEADER.unpack(header)
                 if crc != masked_crc(header[:8]):
-                    raise DataError(f"{path}: wrong checksum in the header of record {len(entries)} (byte {position}); {_REBUILD}")
+                    raise DataError(f"{path}: wrong checksum in the header of {record}); {_REBUILD}")
                 end = position + _HEADER.size + length + _FOOTER.size
                 if end > size:
-                    raise DataError(f"{path}: cut off inside record {len(entries)} (byte {position} of {size}); {_REBUILD}")
+                    raise DataError(f"{path}: cut off inside {record} of {size}); {_REBUILD}")
+                file.seek(end - _FOOTER.size)
+                between = file.read(_FOOTER.size + _HEADER.size)  # one read for both
+                frames.update(header + between[: _FOOTER.size])
                 entries.append((position + _HEADER.size, length))
-                position = end
-                file.seek(position)
+                position, header = end, between[_FOOTER.size :]
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing, though the manifest names it; prepare the data set again") from error
-    return np.asarray(entries, np.int64).reshape(-1, 2)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from error
+    return Index(np.asarray(entries, np.int64).reshape(-1, 2), size, frames.hexdigest())
 
 
 class RecordSource:
-    """Random access to the payloads of several TFRecord files, checksums verified at every read; a grain data source."""
+    """Reads the payloads of several TFRecord files in any order, and verifies each checksum.
+
+    Attributes:
+      indexes: The index of every file.
+    """
 
     def __init__(self, paths: Iterable[str | Path]) -> None:
         """Indexes the files.
 
         Raises:
-          DataError: see `index`.
+          DataError: As of `index`.
         """
         self._descriptors: dict[int, int] = {}
         self._paths = [str(path) for path in paths]
-        indexes = [index(path) for path in self._paths]
-        self._file = np.repeat(np.arange(len(indexes)), [len(entries) for entries in indexes])
-        self._entries = np.concatenate(indexes) if indexes else np.zeros((0, 2), np.int64)
+        self.indexes = [index(path) for path in self._paths]
+        entries = [found.entries for found in self.indexes]
+        self._file = np.repeat(np.arange(len(entries)), [len(found) for found in entries])
+        self._entries = np.concatenate(entries) if entries else np.zeros((0, 2), np.int64)
 
     def __len__(self) -> int:
         """Number of records in all files."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from transfer_jax.core import files
 from transfer_jax.core.errors import DataError
-from transfer_jax.data import examples, originals, rows, shards, splits
+from transfer_jax.data import examples, originals, rows, shards, splits, tfrecord
 from transfer_jax.data.items import SPLITS, Item
 from transfer_jax.data.shards import Form, Report
 from transfer_jax.data.spec import MANIFEST, Manifest
@@ -143,7 +143,7 @@ def _plan(name: str, items: Sequence[Item], form: Form) -> list[_Shard]:
 def _unfinished(out: Path, plan: Sequence[_Shard], digest: str) -> Iterator[Path]:
     """The folder in which shards collect, of which `digest` says what they are; becomes `out` at the end."""
     folder = out.with_name(f".{out.name}.unfinished")
-    if (folder / _PLAN).is_file() and json.loads((folder / _PLAN).read_text()) != digest:
+    if (folder / _PLAN).is_file() and (folder / _PLAN).read_bytes() != json.dumps(digest).encode():
         raise DataError(f"{folder} holds an unfinished preparation of other images or options: repeat that command, or remove the folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -169,6 +169,18 @@ def _digest(plan: Sequence[_Shard], form: Form, source: Mapping[str, Any]) -> st
         for item in shard.items:
             digest.update(repr((item.id, item.patient, sorted(item.labels.items()))).encode())
     return digest.hexdigest()
+
+
+def _shard_entry(folder: Path, shard: _Shard, report: Report) -> dict[str, Any]:
+    """Returns what the manifest says of a shard, by which other records are found at opening."""
+    index = tfrecord.index(folder / shard.file)
+    return {
+        "file": shard.file,
+        "records": len(report.kept),
+        "bytes": report.bytes,
+        "sha256": report.sha256,
+        "index_sha256": index.digest,
+    }
 
 
 def _finish(
@@ -198,7 +210,7 @@ def _finish(
             "records": len(kept),
             "patients": len({item.patient for item in kept}),
             "rows": {"file": f"{split}.csv", "sha256": hashlib.sha256(table.encode()).hexdigest()},
-            "shards": [{"file": s.file, "records": len(r.kept), "bytes": r.bytes, "sha256": r.sha256} for s, r in own],
+            "shards": [_shard_entry(folder, shard, report) for shard, report in own],
         }
     note = originals.note_on_range([reach for report in reports for reach in report.reaches])
     if note:

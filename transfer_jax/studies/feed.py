@@ -52,8 +52,7 @@ class Feed:
             self._images = resident.put(opened.records, mesh)
         elif self.mode == "mapped":
             with tqdm(total=len(opened.records), desc="decoding", unit="image", disable=None, leave=False) as shown:
-                pixels = opened.records.mapped(shown.update)
-            self._load = pixels.__getitem__
+                self._load = opened.records.mapped(shown.update)
         else:
             self._load = opened.records
         # Compiled once for all groups. A program each: in one, XLA on a CPU interpolates a pixel anew for everything that reads it (three times

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from transfer_jax import settings, weights
 from transfer_jax.core import mesh as meshes
 from transfer_jax.settings import Study
-from transfer_jax.studies import assessment, cards, datasets, grid, results, session, sources, tables, workdir, writeup
+from transfer_jax.studies import assessment, cards, datasets, fingerprints, grid, results, session, sources, tables, workdir, writeup
 from transfer_jax.studies.datasets import Opened
 from transfer_jax.studies.inside import inspection
 from transfer_jax.studies.inside.probe import Probe
@@ -48,8 +48,12 @@ def run(study: Study, folder: str | Path) -> Done:
     found = sources.from_file(study)
     opened, source_opened = _check(study, found, mesh)
     workdir.claim(folder, study)
+    workdir.record_inputs(folder, _inputs(opened, source_opened, found))
     opened = opened or datasets.open_data(study.data, sources.needs(study, found), folder, study.seed)
+    source_opened = source_opened or sources.open_data(study, folder)
+    workdir.record_inputs(folder, _inputs(opened, source_opened, found))
     source = found or sources.obtain(study, folder, mesh, source_opened)
+    workdir.record_inputs(folder, _inputs(opened, source_opened, source))
     plans = grid.plans(study, opened, source.variables)
     network = functools.partial(settings.network, study, opened.task.num_outputs)
     probe = Probe(opened, network(), plans[0].variables, study.similarity, mesh)
@@ -62,6 +66,7 @@ def run(study: Study, folder: str | Path) -> Done:
         before = {plan.name: assessment.first_filters(plan.variables) for plan in plans}
         after = {name: assessment.first_filters(variables) for name, variables in outcome.variables.items()}
         writeup.write(study, folder, opened, outcome.history, source, (before, after), inside, time.monotonic() - start)
+        workdir.record_results(folder)
     rows = results.summaries(study, results.rows(study, outcome.history))
     table = tables.plain(tables.HEADER, [tables.cells(row) for row in rows], study.threshold_auc)
     notes = tuple(filter(None, (_diverged(outcome), opened.unmeasured())))
@@ -78,6 +83,15 @@ def _diverged(outcome: Outcome) -> str:
         f"Diverged: {members}. Diverged members enter no mean, are compared with no other, and leave "
         "only the weights of their best evaluation before."
     )
+
+
+def _inputs(opened: Opened | None, source_opened: Opened | None, source: Pretrained | None) -> dict[str, str]:
+    """Returns the digests of what the study reads, as far as it is opened."""
+    return {
+        **fingerprints.of_data(opened),
+        **fingerprints.of_data(source_opened, fingerprints.SOURCE_DATA),
+        **fingerprints.of_source(source),
+    }
 
 
 def _check(study: Study, found: Pretrained | None, mesh: Mesh) -> tuple[Opened | None, Opened | None]:

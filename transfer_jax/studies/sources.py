@@ -83,6 +83,18 @@ def own_needs(study: Study) -> datasets.Needs:
     return datasets.Needs(pretrained_network(study), study.network_options.channels)
 
 
+def open_data(study: Study, workdir: Path) -> datasets.Opened | None:
+    """Opens the data of a source of kind "train"; returns None for other kinds.
+
+    Raises:
+      DataError: The data are missing or damaged.
+    """
+    if study.source.kind != "train":
+        return None
+    assert study.source.data is not None
+    return datasets.open_data(study.source.data, own_needs(study), workdir, study.seed)
+
+
 def obtain(study: Study, workdir: Path, mesh: Mesh, opened: datasets.Opened | None = None) -> Pretrained:
     """Trains a source of kind "train", or goes on where that stopped.
 
@@ -101,7 +113,8 @@ def obtain(study: Study, workdir: Path, mesh: Mesh, opened: datasets.Opened | No
         return Pretrained(None, None, [])
     assert study.source.data is not None and study.source.recipe is not None
     recipe, name = study.source.recipe, pretrained_network(study)
-    opened = opened or datasets.open_data(study.source.data, own_needs(study), workdir, study.seed)
+    opened = opened or open_data(study, workdir)
+    assert opened is not None
     key = rng.stream(jax.random.key(study.seed), NAME)
     plan = Plan(
         name=NAME,

@@ -78,7 +78,7 @@ def _contestants(opened: Records, batch: int) -> dict[str, Pass]:
     contestants = {
         "bare decoder": _bare(opened, batch),
         "streamed": _batches(stream(opened)),
-        "mapped": _batches(stream(mapped.__getitem__)),
+        "mapped": _batches(stream(mapped)),
         "resident": _batches(gather(on_devices, meshes.put_whole(mesh, found["position"])) for found in stream(None)),
     }
     if importlib.util.find_spec("tensorflow"):

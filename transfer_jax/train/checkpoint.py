@@ -1,31 +1,40 @@
-"""Checkpoints of a whole training: all members, the data's positions and the history, in one Orbax step.
+"""Checkpoints of a whole training: members, data positions and history, in one Orbax step.
 
-Orbax commits a step by a rename, so that a killed save leaves nothing that counts. It does not notice changed bytes: every
-step carries checksums of its arrays, and a step that does not match them is passed over for the one before.
+Orbax commits a step by a rename, so that a killed save leaves nothing that counts. It does not
+notice changed bytes: every step carries a digest of its number, its arrays, and all that is beside
+them. A step that does not match is passed over for the one before, which is always said.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import google_crc32c
 import jax
-import jax.numpy as jnp
-import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
+from transfer_jax.core import digest
 from transfer_jax.core.errors import CheckpointError
 from transfer_jax.train.state import Member
 
 _KEPT = 2
+_UNFINISHED = ".orbax-checkpoint-tmp"
+_DAMAGED = ".damaged"
+_ORBAX_OWN = "metadata"
 
 
 class Restored(NamedTuple):
-    """What a checkpoint held."""
+    """What a checkpoint held.
+
+    Attributes:
+      step: Rounds done.
+      members: Member -> its state.
+      best: Member -> its variables at the best evaluation.
+      extra: Whatever else was saved: data positions, history.
+    """
 
     step: int
     members: dict[str, Member]
@@ -34,7 +43,10 @@ class Restored(NamedTuple):
 
 
 class Checkpoints:
-    """The checkpoints in a folder; the newest two are kept. Use as a context: leaving it waits for the last save."""
+    """Keeps the newest two checkpoints in a folder.
+
+    Use it as a context: leaving it waits for the last save.
+    """
 
     def __init__(self, folder: str | Path) -> None:
         """Opens or makes the folder."""
@@ -43,7 +55,7 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(self._folder, options=options)
 
     def __enter__(self) -> Checkpoints:
-        """Itself."""
+        """Returns itself."""
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -55,56 +67,124 @@ class Checkpoints:
         """Saves in the background; a step that is there already is left alone.
 
         Args:
-          step: rounds done.
-          members: name -> state.
-          best: name -> variables of the member's best evaluation.
-          extra: anything that JSON holds: data positions, history.
+          step: Rounds done.
+          members: Member -> its state.
+          best: Member -> its variables at the best evaluation.
+          extra: Anything that JSON holds: data positions, history.
         """
         if step in self._manager.all_steps():
             return
-        content = {"extra": extra, "crc32c": checksums(members), "crc32c_best": checksums(best)}
-        arrays = {"members": ocp.args.StandardSave(members), "best": ocp.args.StandardSave(best)}
-        self._manager.save(step, args=ocp.args.Composite(**arrays, content=ocp.args.JsonSave(content)))
+        content = digest.seal(
+            {
+                "step": step,
+                "members": digest.of_tensors(members),
+                "best": digest.of_tensors(best),
+                "extra": extra,
+            }
+        )
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                members=ocp.args.StandardSave(members),
+                best=ocp.args.StandardSave(best),
+                content=ocp.args.JsonSave(content),
+            ),
+        )
 
     def restore(self, like: Callable[[int], dict[str, Member]]) -> Restored | None:
-        """The newest sound checkpoint, or None where there is none.
+        """Returns the newest sound checkpoint, or None if nothing was saved yet.
+
+        Whatever is passed over on the way is named in a warning. Damaged steps that are newer than
+        the one returned are renamed, since Orbax saves no step below its newest one.
 
         Args:
-          like: rounds done -> states of the shapes and shardings wanted.
+          like: Rounds done -> states of the shapes and shardings wanted.
 
         Raises:
-          CheckpointError: there are checkpoints and none can be read.
+          CheckpointError: There are checkpoints and none can be read.
         """
-        problems = []
-        for step in sorted(self._manager.all_steps(), reverse=True):
-            members = like(step)
-            wanted = jax.tree.map(ocp.utils.to_shape_dtype_struct, members)
-            best = {name: member.variables for name, member in wanted.items()}
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        problems, unfinished = self._strangers(steps)
+        damaged = []
+        for step in steps:
             try:
-                arrays = {"members": ocp.args.StandardRestore(wanted), "best": ocp.args.StandardRestore(best)}
-                found = self._manager.restore(step, args=ocp.args.Composite(**arrays, content=ocp.args.JsonRestore()))
-            except Exception as error:  # Orbax and tensorstore raise many kinds for a damaged step
-                problems.append(f"step {step}: {str(error).splitlines()[0][:200]}")
+                restored = self._read(step, like)
+            except CheckpointError as error:
+                problems.append(f"step {step}: {error}")
+                damaged.append(step)
                 continue
-            content = found["content"]
-            if (checksums(found["members"]), checksums(found["best"])) == (content["crc32c"], content["crc32c_best"]):
-                for problem in problems:
-                    logging.warning("passed over a damaged checkpoint in %s, %s", self._folder, problem)
-                own, best = ({name: found[part][name] for name in members} for part in ("members", "best"))
-                return Restored(step, own, best, content["extra"])
-            problems.append(f"step {step}: its arrays do not match their checksums")
+            problems += [f"step {late}: its save did not finish" for late in unfinished if late > step]
+            for problem in problems:
+                logging.warning("%s: passed over %s; going on from step %d", self._folder, problem, step)
+            self._set_aside(damaged)
+            return restored
         if problems:
-            raise CheckpointError(f"no checkpoint in {self._folder} can be read ({'; '.join(problems)}): remove the folder to start anew")
+            raise CheckpointError(
+                f"no checkpoint in {self._folder} can be read ({'; '.join(problems)}): restore the folder from a copy, or remove it to start anew"
+            )
+        for step in unfinished:
+            logging.warning("%s: passed over step %d: its save did not finish; starting anew", self._folder, step)
         return None
 
+    def _read(self, step: int, like: Callable[[int], dict[str, Member]]) -> Restored:
+        """Restores a step and compares it with its digest."""
+        content = self._restore(step, content=ocp.args.JsonRestore())["content"]
+        try:
+            fields = digest.unseal(content)
+            saved = fields["step"]
+        except (ValueError, KeyError) as error:
+            raise CheckpointError(f"its content cannot be used ({error})") from error
+        if saved != step:
+            raise CheckpointError(f"its folder holds step {saved}")
+        members = like(step)
+        shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, members)
+        best = {name: member.variables for name, member in shapes.items()}
+        arrays = self._restore(
+            step,
+            members=ocp.args.StandardRestore(shapes),
+            best=ocp.args.StandardRestore(best),
+        )
+        for part in ("members", "best"):
+            changed = digest.differences(fields.get(part, {}), digest.of_tensors(arrays[part]))
+            if changed:
+                raise CheckpointError(f"its arrays do not match their digest ({changed[0]})")
+        restored = [{name: arrays[part][name] for name in members} for part in ("members", "best")]
+        return Restored(step, restored[0], restored[1], fields.get("extra", {}))
 
-def checksums(members: Mapping[str, Any]) -> dict[str, int]:
-    """CRC32C of every member's (or its variables') arrays, in the order of their tree."""
-    result = {}
-    for name, member in members.items():
-        crc = 0
-        for leaf in jax.tree.leaves(member):
-            data = jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
-            crc = google_crc32c.extend(crc, np.ascontiguousarray(data).tobytes())
-        result[name] = crc
-    return result
+    def _restore(self, step: int, **args: Any) -> Any:
+        try:
+            return self._manager.restore(step, args=ocp.args.Composite(**args))
+        except Exception as error:  # Orbax and tensorstore raise many kinds for a damaged step
+            cause = (str(error).splitlines() or [type(error).__name__])[0]
+            raise CheckpointError(f"{type(error).__name__}: {cause[:200]}") from error
+
+    def _strangers(self, steps: list[int]) -> tuple[list[str], list[int]]:
+        """Returns what is in the folder and is no finished step: problems, and unfinished steps."""
+        problems, unfinished = [], []
+        for path in sorted(self._folder.iterdir()):
+            name, is_unfinished, _ = path.name.partition(_UNFINISHED)
+            known = name in map(str, steps) or path.name == _ORBAX_OWN or _DAMAGED in path.name
+            if known or not path.is_dir():
+                continue
+            if is_unfinished and name.isdecimal():
+                unfinished.append(int(name))
+            elif name.isdecimal():
+                problems.append(f"folder {path.name}: Orbax does not take it for a finished step")
+            else:
+                problems.append(f"folder {path.name}: it is not named as a step is")
+        return problems, unfinished
+
+    def _set_aside(self, damaged: list[int]) -> None:
+        """Renames damaged steps, so that they are in nobody's way and can still be looked at."""
+        if not damaged:
+            return
+        if jax.process_index() == 0:
+            for step in damaged:
+                path = self._folder / str(step)
+                number = sum(1 for _ in self._folder.glob(f"{step}{_DAMAGED}*"))
+                path.rename(path.with_name(f"{step}{_DAMAGED}{number or ''}"))
+        if jax.process_count() > 1:
+            from jax.experimental import multihost_utils
+
+            multihost_utils.sync_global_devices(f"damaged steps of {self._folder}")
+        self._manager.reload()

@@ -15,7 +15,7 @@ from transfer_jax.core import files
 from transfer_jax.core.errors import CheckpointError, ConfigError
 from transfer_jax.core.names import nearest
 from transfer_jax.weights import card as cards
-from transfer_jax.weights import fit, formats, messages, naming
+from transfer_jax.weights import fit, formats, messages, naming, sealing
 from transfer_jax.weights.card import Card
 
 WEIGHTS = "model.safetensors"
@@ -57,16 +57,18 @@ def export(variables: Any, name: str, path: str | Path, layout: str = "torchvisi
     tensors = _tensors(variables, name, scheme)
     card = card or cards.assumed(name, naming.family(name), scheme, {k: v for k, v in options.items() if k != "num_outputs"})
     written = {".md": card.to_markdown(outputs, sum(leaf.size for leaf in jax.tree.leaves(variables["params"])))}
-    written[".json"] = json.dumps(_config(card, outputs, variables), indent=2) + "\n"
+    seal = sealing.of_export(tensors, card.to_json())
+    config = _config(card, outputs, variables) | {sealing.KEY: seal}
+    written[".json"] = json.dumps(config, indent=2) + "\n"
     if path.suffix:
-        _write(path, tensors, card)
+        _write(path, tensors, card, seal)
         for ending, text in written.items():
             files.write(path.with_suffix(ending), text)
         return path
     if path.exists():
         raise ConfigError(f"{path} exists already: export to another folder, or take it away")
     with files.directory(path) as folder:
-        _write(folder / f"model{suffix}", tensors, card)
+        _write(folder / f"model{suffix}", tensors, card, seal)
         files.write(folder / "README.md", written[".md"])
         files.write(folder / "config.json", written[".json"])
     return path / f"model{suffix}"
@@ -95,11 +97,12 @@ def _tensors(variables: Any, name: str, scheme: str) -> dict[str, np.ndarray]:
     return tensors
 
 
-def _write(path: Path, tensors: dict[str, np.ndarray], card: Card) -> None:
+def _write(path: Path, tensors: dict[str, np.ndarray], card: Card, seal: str) -> None:
     if path.suffix == ".h5":
         formats.write_keras(path, tensors)
     else:
-        formats.write_safetensors(path, tensors, {"format": "pt", "transfer_jax": json.dumps(card.to_json())})
+        stated = {sealing.CARD: json.dumps(card.to_json()), sealing.KEY: seal}
+        formats.write_safetensors(path, tensors, {"format": "pt", **stated})
 
 
 def _config(card: Card, outputs: int | None, variables: Any) -> dict[str, Any]:

@@ -15,7 +15,19 @@ from transfer_jax.core.errors import CheckpointError, ConfigError
 from transfer_jax.core.names import nearest
 from transfer_jax.core.normalisation import Normalisation, named
 from transfer_jax.weights import card as cards
-from transfer_jax.weights import exporting, fit, formats, hub, locating, messages, naming, orbax, recognising, spelling
+from transfer_jax.weights import (
+    exporting,
+    fit,
+    formats,
+    hub,
+    locating,
+    messages,
+    naming,
+    orbax,
+    recognising,
+    sealing,
+    spelling,
+)
 from transfer_jax.weights.card import Card
 
 # In the folders that a hub holds and that `exporting` writes.
@@ -130,6 +142,7 @@ def _file(
 ) -> Loaded:
     file = _weight_file(local)
     raw = formats.read(file, place.state)
+    sealing.check(file, raw, _beside(file))
     scheme = spelling.scheme_of(raw.tensors, path)
     asked = {"auto": scheme, "timm": "torchvision"}.get(layout, layout)
     if asked != scheme:
@@ -161,7 +174,9 @@ def stated_network(path: str | Path) -> str | None:
         card = orbax.card(local)
     else:
         file = _weight_file(local)
-        card = _card(file, formats.read(file).metadata)
+        raw = formats.read(file)
+        sealing.check(file, raw, _beside(file))
+        card = _card(file, raw.metadata)
     return None if card is None else card.network
 
 

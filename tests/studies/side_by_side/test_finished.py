@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from transfer_jax import models, weights
+from transfer_jax.core import digest
 from transfer_jax.core.errors import CheckpointError, ConfigError, DataError
+from transfer_jax.data import phantom, writer
+from transfer_jax.data.shards import Form
 from transfer_jax.studies.side_by_side import finished
 
 
@@ -63,6 +66,14 @@ def copy(finished_arms, tmp_path):
     return shutil.copytree(finished_arms[0], tmp_path / "copy")
 
 
+def reconfigure(folder, config):
+    """Gives a study another config, as if it had been begun with that."""
+    (folder / "config.json").write_text(json.dumps(config))
+    path = folder / "fingerprint.json"
+    fields = digest.unseal(json.loads(path.read_text()))
+    path.write_text(json.dumps(digest.seal({**fields, "config": digest.of_json(config)})))
+
+
 def test_what_is_not_there_is_told(finished_arms, copy, tmp_path):
     folder, _ = finished_arms
     cases = {
@@ -90,7 +101,7 @@ def test_what_is_not_there_is_told(finished_arms, copy, tmp_path):
 def test_paths_of_a_study_are_relative_to_where_it_was_run(copy, monkeypatch):
     config = json.loads((copy / "config.json").read_text())
     config["data"].update(kind="records", path="data/fundus", phantom=None, size=None, train=None, val=None)
-    (copy / "config.json").write_text(json.dumps(config))
+    reconfigure(copy, config)
     with pytest.raises(DataError, match=r"was made from data/fundus \(its config.data.path\), which is not here"):
         finished.open_run(f"{copy}:random")
     (prepared,) = (copy / "data").glob("fundus*")
@@ -98,7 +109,7 @@ def test_paths_of_a_study_are_relative_to_where_it_was_run(copy, monkeypatch):
     monkeypatch.chdir(copy)
     assert finished.open_run(f"{copy}:random").repeats == 2
     config["source"].update(kind="weights", path="no/where.safetensors", data=None, recipe=None, take=None)
-    (copy / "config.json").write_text(json.dumps(config))
+    reconfigure(copy, config)
     run = finished.open_run(f"{copy}:transfusion_conv2_gabor")
     with pytest.raises(DataError, match=r"was made from no/where.safetensors \(its config.source.path\), which is not here"):
         run.initial(0)
@@ -106,7 +117,7 @@ def test_paths_of_a_study_are_relative_to_where_it_was_run(copy, monkeypatch):
 
 def test_a_config_of_another_version_is_told(copy):
     config = json.loads((copy / "config.json").read_text())
-    (copy / "config.json").write_text(json.dumps(config | {"arm": 3}))
+    reconfigure(copy, config | {"arm": 3})
     with pytest.raises(ConfigError, match=r"does not fit this version of the program: unknown option config\.arm: did you mean 'arms'"):
         finished.open_run(f"{copy}:random")
 
@@ -115,5 +126,40 @@ def test_a_study_of_one_arm_needs_no_name(copy):
     config = json.loads((copy / "config.json").read_text())
     config["arms"] = config["arms"][:1]
     config["source"] = {"kind": "none"}
-    (copy / "config.json").write_text(json.dumps(config))
+    reconfigure(copy, config)
     assert finished.open_run(str(copy)).title == "random"
+
+
+def test_a_config_that_was_edited_is_refused(copy):
+    text = (copy / "config.json").read_text()
+    (copy / "config.json").write_text(text.replace('"seed": 0', '"seed": 1'))
+    with pytest.raises(ConfigError, match=r"config\.json has changed since the study was begun: put it back"):
+        finished.open_run(f"{copy}:random")
+    (copy / "config.json").write_text(json.dumps(json.loads(text)))  # laid out otherwise
+    assert finished.open_run(f"{copy}:random").repeats == 2
+
+
+def test_a_study_of_an_earlier_version_is_told(copy):
+    (copy / "fingerprint.json").unlink()
+    with pytest.raises(ConfigError, match=r"has no fingerprint\.json: an earlier version of this program began"):
+        finished.open_run(f"{copy}:random")
+
+
+def test_another_data_set_under_the_same_name_is_refused(copy, tmp_path):
+    (folder,) = (copy / "data").glob("fundus*")
+    items = list(phantom.items("fundus", size=32, counts={"train": 48, "val": 24}, seed=5))
+    shutil.rmtree(folder)
+    writer.write(folder, "fundus", items, Form(32, 3, encoding="png"), source={}, names=phantom.label_names("fundus"))
+    with pytest.raises(DataError, match=r"the data set is not the one that the study in .* was begun with: put that one back"):
+        finished.open_run(f"{copy}:random")
+
+
+def test_another_source_is_refused(copy):
+    loaded = weights.read(copy / "source" / "weights", "cbr_tiny")
+    shutil.rmtree(copy / "source" / "weights")
+    other = jax.tree.map(lambda leaf: leaf + 1, loaded.variables)
+    weights.save(copy / "source" / "weights", other, loaded.card)
+    run = finished.open_run(f"{copy}:transfusion_conv2_gabor")
+    assert run.trained(0).network == "cbr_tiny"
+    with pytest.raises(DataError, match="the source is not the one"):
+        run.initial(0)

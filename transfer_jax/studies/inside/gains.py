@@ -10,6 +10,7 @@ import numpy as np
 
 from transfer_jax.analysis import regression
 from transfer_jax.core.errors import ConfigError
+from transfer_jax.studies import workdir
 from transfer_jax.studies.inside import figures, representations
 from transfer_jax.studies.inside.representations import Gain
 
@@ -20,11 +21,12 @@ def read(folder: Path) -> list[Gain]:
     """The members of a finished study that has compared its networks, labelled by the study's folder.
 
     Raises:
-      ConfigError: it is not such a study.
+      ConfigError: It is not such a study, or its tables are not as it left them.
     """
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise ConfigError(f"{folder} has no {' and no '.join(missing)}: give the folder of a finished study that ran with similarity.at_end=True")
+    workdir.check_results(folder, FILES)
     rows, similarities = (list(csv.DictReader((folder / name).read_text().splitlines())) for name in FILES)
     found = representations.gains(rows, similarities)
     if not found:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import functools
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from transfer_jax import inits, settings, weights
 from transfer_jax.core.errors import ConfigError, DataError
 from transfer_jax.core.names import nearest
 from transfer_jax.settings import Arm, Study
-from transfer_jax.studies import datasets, grid, sources, trained, workdir
+from transfer_jax.studies import datasets, fingerprints, grid, sources, trained, workdir
 from transfer_jax.studies.trained import Trained
 
 TAKE = {"last": "weights", "best": "best"}  # which variables of a member -> the folder of a run that holds them
@@ -81,18 +80,12 @@ def _path(named: str) -> tuple[str, str | None]:
 
 
 def _study(folder: Path) -> Study | None:
-    """The study whose folder it is, if it is one; a folder with exported weights has a config.json, too."""
-    path = folder / workdir.CONFIG
-    if not path.is_file():
+    """Returns the study whose folder it is, or None if it is the folder of none."""
+    if not workdir.is_study(folder):
         return None
+    path, config = folder / workdir.CONFIG, workdir.read_config(folder)
     try:
-        found = json.loads(path.read_text())
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}): it is damaged") from error
-    if not isinstance(found, dict) or "arms" not in found:
-        return None
-    try:
-        return settings.load(found)
+        return settings.load(config)
     except ConfigError as error:
         raise ConfigError(f"{path} does not fit this version of the program: {error}") from error
 
@@ -155,7 +148,9 @@ def _data(folder: Path, study: Study) -> datasets.Opened:
     """The study's data, which decide how many outputs its networks have and which images judge them."""
     if study.data.path is not None:
         _check_here(folder, "data.path", study.data.path)
-    return datasets.open_data(study.data, sources.needs(study, None), folder, study.seed)
+    opened = datasets.open_data(study.data, sources.needs(study, None), folder, study.seed)
+    workdir.check_inputs(folder, fingerprints.of_data(opened))
+    return opened
 
 
 def _source(folder: Path, study: Study, arm: Arm) -> Any:
@@ -164,10 +159,12 @@ def _source(folder: Path, study: Study, arm: Arm) -> Any:
         return None
     if study.source.path is not None and not study.source.path.startswith(_HUB):
         _check_here(folder, "source.path", study.source.path)
-    found = sources.from_file(study)
-    if found is not None:
-        return found.variables
-    return weights.load(folder / sources.NAME / "weights", sources.pretrained_network(study))
+    source = sources.from_file(study)
+    if source is None:
+        place, network = folder / sources.NAME / "weights", sources.pretrained_network(study)
+        source = sources.Pretrained(weights.load(place, network), None, [])
+    workdir.check_inputs(folder, fingerprints.of_source(source))
+    return source.variables
 
 
 def _check_here(folder: Path, option: str, path: str) -> None:
