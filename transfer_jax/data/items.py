@@ -12,8 +12,19 @@ MISSING = -1
 UNCERTAIN = -2
 TRAIN_VAL = "train_val"
 SPLITS = ("train", "val", "test")
+SPLIT_WORDS = {
+    **{word: "train" for word in ("train", "training")},
+    **{word: "val" for word in ("val", "valid", "validation")},
+    **{word: "test" for word in ("test", "testing")},
+    **{word: TRAIN_VAL for word in ("train_val", "trainval")},
+}
 
 Image = Path | Callable[[], np.ndarray]
+
+
+def split_named(word: str) -> str | None:
+    """Returns the split that a word stands for ("Training", "valid"), or None for any other word."""
+    return SPLIT_WORDS.get(word.strip().casefold())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
