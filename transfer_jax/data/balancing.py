@@ -16,7 +16,7 @@ from transfer_jax.data import splits
 from transfer_jax.data.items import MISSING, UNCERTAIN
 
 MOST_VALUES = 20  # a label with more values, such as an age, is a measurement and not a class
-_TOLERANCE = 0.01
+_TOLERANCE = 0.01  # of all images, by which a split may outgrow its share for the sake of a class
 
 
 def classes(labels: Mapping[str, Int[np.ndarray, " n"]]) -> dict[tuple[str, int], Bool[np.ndarray, " n"]]:
@@ -28,7 +28,7 @@ def classes(labels: Mapping[str, Int[np.ndarray, " n"]]) -> dict[tuple[str, int]
     Returns:
       Every value of every label that has two to `MOST_VALUES` values.
     """
-    found = {}
+    found: dict[tuple[str, int], Bool[np.ndarray, " n"]] = {}
     for label, values in labels.items():
         kinds = sorted(set(values.tolist()) - {MISSING, UNCERTAIN})
         if 2 <= len(kinds) <= MOST_VALUES:
@@ -90,12 +90,13 @@ def _dealt(
         places[part] -= sizes[group]
         has[part] |= content[group] > 0
 
+    slack = max(_TOLERANCE * sizes.sum(), 1.0)
     pending = (content > 0).sum(0)
     while pending.any():
         rarest = int(np.where(pending > 0, pending, np.iinfo(pending.dtype).max).argmin())
         own = order[(content[order, rarest] > 0) & (parts[order] < 0)]
         for i, group in enumerate(own):
-            lacking = np.flatnonzero(~has[:, rarest] & (places > 0))
+            lacking = np.flatnonzero(~has[:, rarest] & ((places > 0) | (places + slack >= sizes[group])))
             if lacking.size and len(own) - i <= lacking.size:
                 put(int(group), int(lacking[shares[lacking].argmax()]))
             else:

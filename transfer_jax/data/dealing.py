@@ -118,4 +118,4 @@ def _absent(
     if not told:
         return []
     more = f"; and {len(told) - 10} more" if len(told) > 10 else ""
-    return [f"not every label can be in every split: {'; '.join(told[:10])}{more}"]
+    return [f"labels that are not in every split: {'; '.join(told[:10])}{more}"]

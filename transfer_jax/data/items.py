@@ -13,10 +13,10 @@ UNCERTAIN = -2
 TRAIN_VAL = "train_val"
 SPLITS = ("train", "val", "test")
 SPLIT_WORDS = {
-    **{word: "train" for word in ("train", "training")},
-    **{word: "val" for word in ("val", "valid", "validation")},
-    **{word: "test" for word in ("test", "testing")},
-    **{word: TRAIN_VAL for word in ("train_val", "trainval")},
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("train_val", "trainval"), TRAIN_VAL),
 }
 
 Image = Path | Callable[[], np.ndarray]

@@ -28,6 +28,7 @@ class Cells:
     def __init__(self, missing: str = MISSING_WORDS) -> None:
         """Takes the words of the option `missing`, separated by commas."""
         self._words = {spellings.key(word) for word in missing.split(",") if word.strip()}
+        self._known: dict[str, bool] = {}
         self._missing: Counter[str] = Counter()
         self._columns: dict[str, None] = {}
         self._names: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -36,10 +37,11 @@ class Cells:
 
     def is_missing(self, cell: str) -> bool:
         """Whether a cell is blank or a word for a missing value."""
-        folded = spellings.fold(cell)
-        if not folded or spellings.key(cell) in self._words:
-            return True
-        return "-" in self._words and not folded.strip("-")
+        if cell not in self._known:
+            folded = spellings.fold(cell)
+            dashes = "-" in self._words and not folded.strip("-")
+            self._known[cell] = not folded or dashes or spellings.key(cell) in self._words
+        return self._known[cell]
 
     def missing(self, column: str, cell: str) -> bool:
         """Whether a label's cell is missing; if so, it is counted for the notes."""

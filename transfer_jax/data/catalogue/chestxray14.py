@@ -48,7 +48,7 @@ def read(folder: Path, *, missing: str = MISSING_WORDS) -> Listing:
     table = next((folder / name for name in TABLE if (folder / name).is_file()), folder / TABLE[0])
     columns = ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position")
     rows = sheets.read(table, columns, cells=cells)
-    if not any(folder.glob(pattern) for pattern in HOMES) or not files.images_below(folder):
+    if not files.images_below(folder):
         raise DataError(f"{folder} has no images/*.png and no images_001/images/*.png: unpack the publisher's archives there")
     homes = _official(folder)
     names = [row.filled("Image Index") for row in rows]

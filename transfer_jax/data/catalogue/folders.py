@@ -107,7 +107,7 @@ def _images(home: Path, left: files.LeftOut) -> dict[str, list[Path]]:
     for path in here:
         below = files.images_below(path, left=left)
         if not below:
-            raise DataError(f"class folder {path} has no images ({', '.join(files.ENDINGS)}): fill it or remove it")
+            raise DataError(f"class folder {path} has no images ({', '.join(files.ENDINGS)}){_instead(path)}: fill it or remove it")
         splits = [inner.name for inner in _folders(path) if split_named(inner.name)]
         if splits:
             raise DataError(
@@ -122,6 +122,13 @@ def _images(home: Path, left: files.LeftOut) -> dict[str, list[Path]]:
             "put all images of a class into one folder"
         )
     return images
+
+
+def _instead(folder: Path) -> str:
+    """What a folder without images holds, in words for an error."""
+    inside = files.LeftOut(folder)
+    files.images_below(folder, left=inside)
+    return "".join(note.replace("left out:", ", but") for note in inside.notes())
 
 
 def _check(images: Mapping[Path, Mapping[str, list[Path]]], value_of: Mapping[str, int]) -> None:

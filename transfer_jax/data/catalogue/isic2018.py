@@ -38,13 +38,13 @@ def read(folder: Path, *, missing: str = MISSING_WORDS) -> Listing:
     """
     cells, gathered = Cells(missing), Gathering()
     files.existing(folder)
-    there = [part for part in PARTS if (folder / f"{_PREFIX}{part}_GroundTruth").is_dir() or part == "Training"]
-    homes: dict[str, str | None] = {part: PARTS[part] for part in there}
-    if "Validation" not in there:
-        homes["Training"] = TRAIN_VAL if "Test" in there else None
+    parts = [part for part in PARTS if (folder / f"{_PREFIX}{part}_GroundTruth").is_dir() or part == "Training"]
+    homes: dict[str, str | None] = {part: PARTS[part] for part in parts}
+    if "Validation" not in parts:
+        homes["Training"] = TRAIN_VAL if "Test" in parts else None
     lesions = _lesions(folder, cells)
     notes = [] if lesions else [f"there is no {_GROUPINGS}: images of one lesion may be in several splits"]
-    for part in there:
+    for part in parts:
         table = folder / f"{_PREFIX}{part}_GroundTruth" / f"{_PREFIX}{part}_GroundTruth.csv"
         rows = sheets.read(table, ("image", *DIAGNOSES), cells=cells)
         names = [row.filled("image").removesuffix(".jpg") for row in rows]

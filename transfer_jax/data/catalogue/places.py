@@ -38,8 +38,8 @@ def find(folder: Path, names: Sequence[tuple[str, str]], homes: Sequence[str] = 
 
     A name leads to the file at that path, or in one of `homes`. Where there is none, it leads to the
     only file whose name differs in Unicode's normal form, in case, in spaces, in its ending (or by
-    having one), or that lies elsewhere: below the named folder, or anywhere if the named folder does
-    not exist. A file that another name leads to exactly is not taken for a second one, unless the two
+    having one), or that lies elsewhere: below the named folder, or anywhere if the named folder has
+    no images. A file that another name leads to exactly is not taken for a second one, unless the two
     differ in Unicode form or case alone.
 
     Args:
@@ -70,7 +70,7 @@ def find(folder: Path, names: Sequence[tuple[str, str]], homes: Sequence[str] = 
         if near.kind == "folder" and spellings.fold(moved.setdefault(near.file, name)) != spellings.fold(name):
             raise DataError(f"{where}: images {moved[near.file]} and {name} are not there, and {near.file} may be either: name it in full")
         counts[near.kind] += 1
-        example.setdefault(near.kind, f"{near.file} for {name}")
+        example.setdefault(near.kind, name if near.kind == _KINDS[0] else f"{near.file} for {name}")
         paths.append(folder / near.file)
     notes = []
     if counts:

@@ -18,6 +18,7 @@ _FORMATS = {
     b"\x1f\x8b": "compressed: unpack it",
 }
 _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_ENDINGS = (".csv", ".tsv", ".txt", ".xlsx", ".xls")
 _EXCELS = re.compile(r'"?sep=(.)"?[\s,;]*', re.IGNORECASE)
 
 
@@ -109,9 +110,7 @@ def text(path: Path) -> str:
       DataError: the file is missing or in another encoding.
     """
     if not path.is_file():
-        what = f"table {path} is missing" if path.parent.is_dir() else f"data folder {path.parent} does not exist"
-        below = sorted(path.parent.glob(f"*/{path.name}")) if path.parent.is_dir() else []
-        raise DataError(f"{what}, but {below[0]} is there: give {below[0].parent}" if below else f"{what}: give the folder that holds it")
+        raise _missing(path)
     data = path.read_bytes()
     for begin, what in _FORMATS.items():
         if data.startswith(begin):
@@ -123,6 +122,18 @@ def text(path: Path) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not a CSV table in UTF-8 ({error}): save it as one; in Excel that is 'CSV UTF-8'") from error
+
+
+def _missing(path: Path) -> DataError:
+    """The error for a table that is not there, with the one that may be meant."""
+    if not path.parent.is_dir():
+        return DataError(f"data folder {path.parent} does not exist: give the folder that holds it")
+    below = sorted(path.parent.glob(f"*/{path.name}"))
+    if below:
+        return DataError(f"table {path} is missing, but {below[0]} is there: give {below[0].parent}")
+    beside = sorted(other.name for other in path.parent.iterdir() if other.suffix.lower() in _ENDINGS)
+    there = f"; the tables there are {spellings.examples(beside)}" if beside else ""
+    return DataError(f"table {path} is missing{there}: give the folder that holds it")
 
 
 def inside(folder: Path, relative: str, where: str) -> Path:
