@@ -233,7 +233,7 @@ def test_folders_of_classes(tmp_path):
     ]  # fmt: skip
     assert listing.notes == (
         "no patients are given: every image counts as a patient of its own",
-        "left out: 2 files ending in .txt (gut/notes.txt), 1 hidden or system files (gut/.hidden.png)",
+        "left out: files ending in .txt: 2 (gut/notes.txt); hidden or system files: 1 (gut/.hidden.png)",
     )
 
 

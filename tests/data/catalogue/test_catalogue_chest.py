@@ -165,7 +165,7 @@ def test_kermany(kermany, above):
     assert listing.names == {"subtype": ["normal", "bacteria", "virus"]}
     assert listing.notes == (
         "the publisher's split is not used: its val has 16 images, and the same person numbers are in its train and test",
-        "left out: 1 hidden or system files (train/NORMAL/.DS_Store)",
+        "left out: hidden or system files: 1 (train/NORMAL/.DS_Store)",
     )
     assert all(item.image == kermany / item.id for item in listing.items)
 

@@ -28,7 +28,7 @@ def test_busi(tmp_path, above):
     assert listing.names == {"class": ["benign", "malignant", "normal"]}
     assert listing.notes == (
         "the publisher does not tell patients apart: images of one patient may be in several splits",
-        "left out: 4 masks (benign/benign (1)_mask.png)",
+        "left out: masks: 4 (benign/benign (1)_mask.png)",
     )
     (root / "normal" / "normal (1).png").unlink()
     with pytest.raises(DataError, match="normal has no images"):
@@ -60,7 +60,7 @@ def test_ddti(ddti):
     assert listing.notes == (
         "2 images without a TI-RADS score have no label: missing=benign counts them as Juodelyte et al. did",
         "1 XML files have no image",
-        "left out: 5 files ending in .xml (1.xml), 1 images without an N.xml for N_1.jpg (99_1.jpg)",
+        "left out: images without an N.xml for N_1.jpg: 1 (99_1.jpg)",
     )
 
 

@@ -39,7 +39,7 @@ def read(folder: Path, *, missing: str = "missing") -> Listing:
     scores = {path.stem: _score(path) for path in sorted(files.existing(folder).glob("*.xml")) if not path.name.startswith(".")}
     left = files.LeftOut(folder)
     items = []
-    for image in files.images(folder, _ENDINGS, left, below=True):
+    for image in [path for path in files.images(folder, (*_ENDINGS, ".xml"), left, below=True) if path.suffix.lower() != ".xml"]:
         match = _IMAGE.fullmatch(image.name)
         if not match or match[1] not in scores:
             left.add("images without an N.xml for N_1.jpg", image)

@@ -33,7 +33,8 @@ def read(folder: Path, *, missing: str = MISSING_WORDS) -> Listing:
       DataError: the table of the training images is missing, a level is none of 0-4, an image's name tells
         no eye, two rows contradict each other, or no image is there.
     """
-    cells, gathered = Cells(missing), Gathering()
+    names = {"grade": list(GRADES), "eye": list(EYES)}
+    cells, gathered = Cells(missing), Gathering(names)
     tested = (folder / TEST).is_file() and (folder / "test").is_dir()
     notes = _gather(folder, TRAIN, "train", TRAIN_VAL if tested else None, cells, gathered)
     if tested:
@@ -41,7 +42,7 @@ def read(folder: Path, *, missing: str = MISSING_WORDS) -> Listing:
         note = "the public and the private images of Kaggle's test set are both in the split 'test'"
     else:
         note = f"there is no {TEST} with test/: the training images are dealt to train, val and test by patient"
-    return Listing(gathered.items, {"grade": list(GRADES), "eye": list(EYES)}, (note, *cells.notes(), *gathered.notes(), *notes))
+    return Listing(gathered.items, names, (note, *cells.notes(), *gathered.notes(), *notes))
 
 
 def _gather(folder: Path, table: str, images: str, split: str | None, cells: Cells, gathered: Gathering) -> list[str]:

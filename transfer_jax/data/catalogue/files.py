@@ -32,8 +32,9 @@ class LeftOut:
 
     def notes(self) -> list[str]:
         """Returns one line with every reason, or nothing where nothing was left out."""
-        reasons = [f"{count} {reason} ({self._example[reason]})" for reason, count in self._counts.most_common()]
-        return [f"left out: {', '.join(reasons)}"] if reasons else []
+        counts = sorted(self._counts.items(), key=lambda entry: (-entry[1], entry[0]))
+        reasons = [f"{reason}: {count} ({self._example[reason]})" for reason, count in counts]
+        return [f"left out: {'; '.join(reasons)}"] if reasons else []
 
 
 def existing(folder: Path) -> Path:

@@ -56,7 +56,7 @@ def read(folder: Path, *, patient: str = "") -> Listing:
                 if image.parent != home / name:
                     deeper.append(key)
     if deeper:
-        notes.append(f"{len(deeper)} images lie in folders within class folders, such as {deeper[0]}: the upper folder is their class")
+        notes.append(f"images in folders within class folders: {len(deeper)} ({deeper[0]}); the upper folder is their class")
     if not pattern:
         notes.append("no patients are given: every image counts as a patient of its own")
     return Listing(items, {LABEL: names}, (*notes, *about, *left.notes()))
@@ -128,7 +128,7 @@ def _instead(folder: Path) -> str:
     """What a folder without images holds, in words for an error."""
     inside = files.LeftOut(folder)
     files.images_below(folder, left=inside)
-    return "".join(note.replace("left out:", ", but") for note in inside.notes())
+    return "".join(note.replace("left out: ", ", but ") for note in inside.notes())
 
 
 def _check(images: Mapping[Path, Mapping[str, list[Path]]], value_of: Mapping[str, int]) -> None:

@@ -36,7 +36,7 @@ def read(folder: Path, *, missing: str = MISSING_WORDS) -> Listing:
       DataError: the training part is missing, an image has several diagnoses or none, two rows contradict
         each other, or no image of a part is there.
     """
-    cells, gathered = Cells(missing), Gathering()
+    cells, gathered = Cells(missing), Gathering({"diagnosis": DIAGNOSES})
     files.existing(folder)
     parts = [part for part in PARTS if (folder / f"{_PREFIX}{part}_GroundTruth").is_dir() or part == "Training"]
     homes: dict[str, str | None] = {part: PARTS[part] for part in parts}

@@ -98,10 +98,12 @@ class _Index:
     def exact(self, name: str, where: str) -> Path | None:
         """The file at the very path, or in one of the homes."""
         path = sheets.inside(self._folder, name, where)
-        for place in (path, *(home / name for home in self._homes)):
-            if place in self.images or place.is_file():
-                return place
-        return None
+        if path in self.images or path.is_file():
+            return path
+        places = [home / name for home in self._homes if home / name in self.images]
+        if len(places) > 1:
+            raise DataError(f"{where}: image {name} is there twice, as {self.images[places[0]]} and as {self.images[places[1]]}: remove one")
+        return places[0] if places else None
 
     def near(self, name: str, where: str, claimed: set[Path]) -> _Near | None:
         """The only file that is as near to the name as any."""
@@ -136,7 +138,7 @@ class _Index:
         """Files with the stem in other folders that may be meant.
 
         The path of the one ends with that of the other, the file lies below the named folder, or the
-        name has a single folder that does not exist.
+        name has a single folder, which has no images.
         """
         stem, parent = _stem(wanted.name), _folded(wanted.parent)
         above = [_folded(PurePosixPath(*wanted.parent.parts[i:])) for i in range(1, len(wanted.parent.parts) + 1)]

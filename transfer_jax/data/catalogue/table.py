@@ -64,7 +64,7 @@ def read(
             names[column] = words
     named = [row.filled(image) for row in rows]
     found = places.find(folder, [(name, row.where) for name, row in zip(named, rows, strict=True)])
-    gathered = Gathering()
+    gathered = Gathering(names)
     spelled: Counter[tuple[str, str]] = Counter()
     for i, (row, name, there) in enumerate(zip(rows, named, found.paths, strict=True)):
         file = there or sheets.inside(folder, name, row.where)
