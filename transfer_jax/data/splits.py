@@ -132,7 +132,7 @@ def too_few(count: int, parts: int, what: str, of_patients: bool) -> str:
 
 def groups(count: int, patients: Labels | None) -> tuple[Int[np.ndarray, " n"], list[Int[np.ndarray, " m"]]]:
     """Returns the group of every image, and the images of every group: those of a patient, or single ones."""
-    if patients is None:
+    if patients is None or not count:
         return np.arange(count), list(np.arange(count)[:, None])
     codes = np.unique(np.asarray(patients, dtype=str), return_inverse=True)[1]
     order = np.argsort(codes, kind="stable")

@@ -12,6 +12,7 @@ from transfer_jax.data.items import MISSING, Item, Listing
 SCORES = ("1", "2", "3", "4a", "4b", "4c", "5")
 MALIGNANT = ("4a", "4b", "4c", "5")
 WITHOUT = {"missing": MISSING, "benign": 0}
+_SCORES = ".xml"
 _ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp")
 _IMAGE = re.compile(rf"(\d+)_\d+(?:{'|'.join(map(re.escape, _ENDINGS))})", re.IGNORECASE)
 
@@ -39,7 +40,9 @@ def read(folder: Path, *, missing: str = "missing") -> Listing:
     scores = {path.stem: _score(path) for path in sorted(files.existing(folder).glob("*.xml")) if not path.name.startswith(".")}
     left = files.LeftOut(folder)
     items = []
-    for image in [path for path in files.images(folder, (*_ENDINGS, ".xml"), left, below=True) if path.suffix.lower() != ".xml"]:
+    for image in files.images(folder, (*_ENDINGS, _SCORES), left, below=True):
+        if image.suffix.lower() == _SCORES:
+            continue
         match = _IMAGE.fullmatch(image.name)
         if not match or match[1] not in scores:
             left.add("images without an N.xml for N_1.jpg", image)
