@@ -3,32 +3,63 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import lzma
 import shutil
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from transfer_jax.core import files
-from transfer_jax.core.errors import DataError
+from transfer_jax.core.errors import DataError, UserError
+from transfer_jax.data.catalogue.files import hidden
+from transfer_jax.data.items import split_named
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_DAMAGES = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
+
+
+@dataclasses.dataclass(frozen=True)
+class Raw:
+    """A raw data set on the disk.
+
+    Attributes:
+      folder: The folder that holds its files.
+      archive: The archive that they came from, if any.
+      unpacked: The temporary folder that the archive was unpacked to; `folder` lies in it, or is it.
+    """
+
+    folder: Path
+    archive: Path | None = None
+    unpacked: Path | None = None
+
+    def told(self, text: str) -> str:
+        """Returns a text for people: paths in the temporary folder become "archive.zip:folder/file"."""
+        if self.archive is None:
+            return text
+        return text.replace(f"{self.unpacked}/", f"{self.archive}:").replace(str(self.unpacked), str(self.archive))
 
 
 @contextlib.contextmanager
-def unpacked(raw: Path, near: Path) -> Iterator[Path]:
-    """Yields `raw` itself where it is a folder; of an archive a folder with its files, which is removed at the end.
+def unpacked(raw: Path, near: Path) -> Iterator[Raw]:
+    """Yields a raw folder as it is; of an archive a folder with its files, which is removed at the end.
+
+    Where the archive holds a single folder, that folder is yielded, unless it is named as a split is.
+    The user's errors that are raised inside name the archive instead of the temporary folder.
 
     Args:
-      raw: a folder, or an archive with one of `SUFFIXES`.
-      near: the folder is made beside this path.
+      raw: A folder, or an archive with one of `SUFFIXES`.
+      near: The temporary folder is made beside this path.
 
     Raises:
-      DataError: `raw` is neither, is damaged, holds paths that lead out of it or links, or needs more room than there is.
+      DataError: `raw` is neither, is damaged, holds paths that lead out of it, links or nothing but
+        other archives, or needs more room than there is.
     """
     if raw.is_dir():
-        yield raw
+        yield Raw(raw)
         return
     if not raw.exists():
         raise DataError(f"data folder {raw} does not exist: give the folder that holds the images, or an archive of it")
@@ -36,11 +67,29 @@ def unpacked(raw: Path, near: Path) -> Iterator[Path]:
         raise DataError(f"{raw} is neither a folder nor an archive ({', '.join(SUFFIXES)})")
     near.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{near.name}.raw.", dir=near.parent) as folder:
+        whole = Raw(Path(folder), raw, Path(folder))
         try:
-            _unpack(raw, Path(folder))
-        except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
-            raise DataError(f"{raw} cannot be unpacked ({error})") from error
-        yield Path(folder)
+            try:
+                _unpack(raw, whole.folder)
+            except _DAMAGES as error:
+                raise DataError(f"{raw} cannot be unpacked ({error})") from error
+            yield dataclasses.replace(whole, folder=_entered(whole))
+        except UserError as error:
+            raise type(error)(whole.told(str(error))) from error
+
+
+def _entered(raw: Raw) -> Path:
+    """The folder in an unpacked archive that holds the data: the single one, and the single one in that."""
+    folder = raw.folder
+    while True:
+        content = [path for path in folder.iterdir() if not hidden(path)]
+        if not content:
+            raise DataError(f"{folder} holds no files")
+        if all(path.name.lower().endswith(SUFFIXES) for path in content):
+            raise DataError(f"{folder} holds nothing but other archives, {min(content).name} for one: unpack it, and give what it holds")
+        if len(content) > 1 or not content[0].is_dir() or split_named(content[0].name):
+            return folder
+        folder = content[0]
 
 
 def _unpack(raw: Path, folder: Path) -> None:

@@ -12,8 +12,19 @@ MISSING = -1
 UNCERTAIN = -2
 TRAIN_VAL = "train_val"
 SPLITS = ("train", "val", "test")
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("train_val", "trainval"), TRAIN_VAL),
+}
 
 Image = Path | Callable[[], np.ndarray]
+
+
+def split_named(word: str) -> str | None:
+    """Returns the split that a word stands for ("Training", "valid"), or None for any other word."""
+    return SPLIT_WORDS.get(word.strip().casefold())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from scipy import special
 
 from transfer_jax.core import files
 from transfer_jax.core.errors import DataError
-from transfer_jax.data.catalogue import sheets
+from transfer_jax.data.catalogue import sheets, spellings
 
 _ID = "id"
 LOG_ODDS = "log-odds of {}"
@@ -43,22 +43,41 @@ def write(path: str | Path, ids: Sequence[str], outputs: dict[str, Float[np.ndar
 
 
 def read(path: str | Path, ids: Shaped[np.ndarray, " n"], labels: Sequence[str]) -> dict[str, Float[np.ndarray, " n"]]:
-    """The probabilities of some labels for the images `ids`, in their order; 0.5 for images that the table does not have.
+    """Reads the probabilities of some labels for some images.
+
+    Args:
+      path: The table.
+      ids: Names of the images.
+      labels: Names of the labels, each a column of the table.
+
+    Returns:
+      Label -> probabilities in the order of `ids`; 0.5 for images that the table does not have.
 
     Raises:
-      DataError: the file or a column is missing, a value is no probability, or the table has none of the images.
+      DataError: the file or a column is missing, a value is no probability, two rows contradict each other
+        about an image, or the table has none of the images.
     """
     path = Path(path)
-    table = {row[_ID]: row for row in sheets.read(path, (_ID, *labels))}
-    if not any(name in table for name in ids.tolist()):
-        raise DataError(f"{path} has none of the images' names: it must be of the same data set")
-    found = {}
-    for label in labels:
-        try:
-            values = np.array([float(table[name][label]) if name in table else 0.5 for name in ids.tolist()])
-        except ValueError as error:
-            raise DataError(f"{path}, column {label!r}: {error}") from None
-        if not ((values >= 0) & (values <= 1)).all():
-            raise DataError(f"{path}, column {label!r}: a probability lies between 0 and 1")
-        found[label] = values
-    return found
+    table: dict[str, tuple[sheets.Row, dict[str, float]]] = {}
+    for row in sheets.read(path, (_ID, *labels)):
+        values = {label: _probability(row, label) for label in labels}
+        before, known = table.setdefault(spellings.name(row.filled(_ID)), (row, values))
+        if known != values:
+            raise DataError(f"{row.where} and line {before.line}: both are about image {row[_ID]}, with different probabilities: keep one of them")
+    names = [spellings.name(name) for name in ids.tolist()]
+    if not any(name in table for name in names):
+        raise DataError(f"{path} has none of the images' names, such as {names[0]!r}: it must be of the same data set")
+    return {label: np.array([table[name][1][label] if name in table else 0.5 for name in names]) for label in labels}
+
+
+def _probability(row: sheets.Row, label: str) -> float:
+    where = f"{row.where}, column {label!r}"
+    try:
+        value = spellings.number(row.filled(label))
+    except ValueError as error:
+        raise DataError(f"{where}: {row[label]!r} {error}") from None
+    if value is None:
+        raise DataError(f"{where}: {row[label]!r} is no number")
+    if not 0 <= value <= 1:
+        raise DataError(f"{where}: {row[label]} is no probability: it must lie between 0 and 1")
+    return value

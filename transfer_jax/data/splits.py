@@ -33,8 +33,7 @@ def deal(
     Raises:
       DataError: the shares are not positive or do not add up to one, or there are fewer patients than splits.
     """
-    if not shares or not abs(sum(shares.values()) - 1) <= 1e-6 or min(shares.values()) <= 0:
-        raise DataError(f"shares of the splits must be positive and add up to 1, not {dict(shares)}")
+    check_shares(shares)
     return np.asarray(list(shares))[_parts(count, np.asarray(list(shares.values())), seed, patients, strata, "split")]
 
 
@@ -84,7 +83,7 @@ def nested(count: int, seed: int = 0, *, patients: Labels | None = None, strata:
     A patient's images are neighbours in it. Arguments as in `deal`; with both, a patient's class is that of most of the patient's images.
     """
     rng = np.random.default_rng(seed)
-    groups, members = _groups(count, patients)
+    group_of, members = groups(count, patients)
     classes = np.zeros(len(members), int)
     if strata is not None:
         codes = np.unique(np.asarray(strata), return_inverse=True)[1]
@@ -93,7 +92,7 @@ def nested(count: int, seed: int = 0, *, patients: Labels | None = None, strata:
     for value in np.unique(classes):
         own = rng.permutation(np.flatnonzero(classes == value))
         place[own] = (np.arange(len(own)) + rng.uniform(size=len(own))) / len(own)
-    return np.argsort(place[groups], kind="stable")
+    return np.argsort(place[group_of], kind="stable")
 
 
 def wen_yap(race: Labels, seed: int = 1126) -> Shaped[np.ndarray, " n"]:
@@ -116,9 +115,24 @@ def overlap(patients: Labels, parts: Labels) -> dict[str, list[str]]:
     return {str(names[i]): places[there[i]].tolist() for i in np.flatnonzero(there.sum(1) > 1)}
 
 
-def _groups(count: int, patients: Labels | None) -> tuple[Int[np.ndarray, " n"], list[Int[np.ndarray, " m"]]]:
-    """Group of every image, and images of every group."""
-    if patients is None:
+def check_shares(shares: Mapping[str, float]) -> None:
+    """Checks the shares of splits.
+
+    Raises:
+      DataError: they are not positive or do not add up to one.
+    """
+    if not shares or not abs(sum(shares.values()) - 1) <= 1e-6 or min(shares.values()) <= 0:
+        raise DataError(f"shares of the splits must be positive and add up to 1, not {dict(shares)}")
+
+
+def too_few(count: int, parts: int, what: str, of_patients: bool) -> str:
+    """Returns the message that there are fewer patients (or images) than splits or folds."""
+    return f"{count} {'patients' if of_patients else 'images'} cannot be dealt to {parts} {what}s"
+
+
+def groups(count: int, patients: Labels | None) -> tuple[Int[np.ndarray, " n"], list[Int[np.ndarray, " m"]]]:
+    """Returns the group of every image, and the images of every group: those of a patient, or single ones."""
+    if patients is None or not count:
         return np.arange(count), list(np.arange(count)[:, None])
     codes = np.unique(np.asarray(patients, dtype=str), return_inverse=True)[1]
     order = np.argsort(codes, kind="stable")
@@ -128,14 +142,14 @@ def _groups(count: int, patients: Labels | None) -> tuple[Int[np.ndarray, " n"],
 def _parts(count: int, shares: np.ndarray, seed: int, patients: Labels | None, strata: Labels | None, what: str) -> Int[np.ndarray, " n"]:
     rng = np.random.default_rng(seed)
     codes = np.zeros(count, int) if strata is None else np.unique(np.asarray(strata), return_inverse=True)[1]
-    groups, members = _groups(count, patients)
+    group_of, members = groups(count, patients)
     if len(members) < len(shares):
-        raise DataError(f"{len(members)} {'images' if patients is None else 'patients'} cannot be dealt to {len(shares)} {what}s")
+        raise DataError(too_few(len(members), len(shares), what, patients is not None))
     if patients is None:
         return _stratified(codes, shares, rng)
     content = np.zeros((len(members), codes.max(initial=0) + 1))
-    np.add.at(content, (groups, codes), 1)
-    return _grouped(content, shares, rng)[groups]
+    np.add.at(content, (group_of, codes), 1)
+    return _grouped(content, shares, rng)[group_of]
 
 
 def _stratified(codes: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> Int[np.ndarray, " n"]:

@@ -1,16 +1,18 @@
 """`python -m transfer_jax.tools.prepare RAW --out=DIR ...`: raw images of a data set become TFRecord shards with a manifest."""
 
 import argparse
+import dataclasses
 import sys
 import textwrap
 from pathlib import Path
 
 from tqdm import tqdm
 
+from transfer_jax.core import files
 from transfer_jax.data import archives, catalogue, dealing, images, writer
 from transfer_jax.data.catalogue.card import Card
 from transfer_jax.data.shards import Form
-from transfer_jax.data.spec import Manifest
+from transfer_jax.data.spec import MANIFEST, Manifest
 from transfer_jax.tools import command
 
 _EXAMPLE = """examples:
@@ -18,9 +20,11 @@ _EXAMPLE = """examples:
   python -m transfer_jax.tools.prepare raw/CheXpert-v1.0-small --set=chexpert --out=data/chexpert
   python -m transfer_jax.tools.prepare --list
 
-Without --set the raw folder holds a CSV table with one row an image (--set=table). A label is a whole number or a word; an empty
-cell is a missing label, which neither trains nor counts. --set=NAME --help shows the options of a set. When a preparation is
-interrupted, the same command goes on. The folder that is written can be read by tensorflow_datasets.builder_from_directory, too.
+Without --set the raw folder holds a CSV table with one row per image (--set=table). A label is a whole number or a word. Words that
+differ in case or spaces are one class, and so are 1, 1.0 and "1". An empty cell, NA, N/A, nan, None, null and "-" are missing labels,
+which neither train nor count; --missing=NA,unknown names other words, --missing= none at all. Notes say what was taken for missing,
+merged, found under another name or left out. --set=NAME --help shows the options of a set. When a preparation is interrupted, the
+same command goes on. The folder that is written can be read by tensorflow_datasets.builder_from_directory, too.
 """
 _TABLE = "table"
 
@@ -45,13 +49,18 @@ def _parser(card: Card, name: str) -> argparse.ArgumentParser:
     deal = parser.add_argument_group("splits")
     deal.add_argument("--deal", help="deal all images anew, as train:0.8,val:0.05,test:0.15 (default: the publisher's split, else 0.8, 0.1, 0.1)")
     deal.add_argument("--by", choices=dealing.BY, default="patient", help="what is dealt (default: %(default)s)")
-    deal.add_argument("--stratify", metavar="LABEL", help="a label whose values are to be as frequent in every split")
+    deal.add_argument(
+        "--stratify",
+        metavar="LABEL",
+        help="a label whose values are to be as frequent in every split; empty: no regard to labels "
+        "(default: every value of every label is put into every split where possible)",
+    )
     deal.add_argument("--deal_seed", type=int, default=0, help="of dealing (default: %(default)s)")
     deal.add_argument("--allow_patient_overlap", action="store_true", help="let a patient be in several splits, to reproduce a paper that leaked")
     work = parser.add_argument_group("work")
     work.add_argument("--limit", type=int, help="take the first images only")
     work.add_argument("--max_rejected", type=float, default=0.0, help="share of missing or unreadable images that may be left out (default: 0)")
-    work.add_argument("--workers", type=int, help="threads that decode (default: one a core)")
+    work.add_argument("--workers", type=int, help="threads that decode (default: one per core)")
     own = parser.add_argument_group(f"options of --set={name}")
     for option, text in card.options.items():
         own.add_argument(f"--{option}", required=option in card.required, help=text)
@@ -85,7 +94,9 @@ def main() -> None:
     _check(args)
     options = {option: getattr(args, option) for option in card.options if getattr(args, option) is not None}
     with archives.unpacked(args.raw, args.out) as raw:
-        manifest = _prepare(args, card, catalogue.read(args.set, raw, **options), options)
+        listing = catalogue.read(args.set, raw.folder, **options)
+        listing = dataclasses.replace(listing, notes=tuple(map(raw.told, listing.notes)))
+        manifest = _without_temporary(_prepare(args, card, listing, options), raw, args.out)
     _tell(manifest, args.out)
 
 
@@ -110,15 +121,17 @@ def _prepare(args: argparse.Namespace, card: Card, listing: catalogue.Listing, o
     if args.limit is not None:
         listing.items[args.limit :] = []
     wanted = dealing.shares(args.deal) if args.deal else None
-    items, how = dealing.assign(listing, wanted=wanted, by=args.by, stratify=args.stratify, seed=args.deal_seed)
+    items, how, notes = dealing.assign(listing, wanted=wanted, by=args.by, stratify=args.stratify, seed=args.deal_seed)
     print(f"splits: {how}")
+    for note in notes:
+        print(f"note: {note}")
     source = {
         "set": args.set,
         "title": card.title,
         "licence": args.licence or card.licence,
         "citation": card.citation,
         "address": card.address,
-        "notes": list(listing.notes),
+        "notes": [*listing.notes, *notes],
         "splits": how,
         "options": options,
         "fit": args.fit,
@@ -144,6 +157,16 @@ def _prepare(args: argparse.Namespace, card: Card, listing: catalogue.Listing, o
         sys.exit(130)
     for note in manifest.source["notes"][len(listing.notes) :]:
         print(f"note: {note}")
+    return manifest
+
+
+def _without_temporary(manifest: Manifest, raw: archives.Raw, out: Path) -> Manifest:
+    """The manifest, in which reasons for rejected images name the archive and not the folder that it was unpacked to."""
+    if raw.archive is None or not manifest.rejected:
+        return manifest
+    rejected = [{**entry, "reason": raw.told(entry["reason"])} for entry in manifest.rejected]
+    manifest = dataclasses.replace(manifest, rejected=rejected)
+    files.write(out / MANIFEST, manifest.to_json())
     return manifest
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from transfer_jax.core.errors import ConfigError, DataError
 from transfer_jax.data import catalogue
-from transfer_jax.data.catalogue import files, sheets
+from transfer_jax.data.catalogue import cells, files, sheets
 from transfer_jax.data.items import MISSING, Item
 
 
@@ -121,8 +121,8 @@ def test_damaged_tables_are_errors(content, message, tmp_path):
 )
 def test_cells_that_are_no_whole_numbers(cell, message):
     with pytest.raises(DataError, match=f"here: .*{message}"):
-        sheets.whole_number(cell, range(5), "here")
-    assert sheets.whole_number("4.0", range(5), "here") == 4
+        cells.whole_number(cell, range(5), "here")
+    assert cells.whole_number("4.0", range(5), "here") == 4
 
 
 @pytest.mark.parametrize("path", ["../a.png", "/etc/passwd", "a/../../b", "", "..\\a.png"])
@@ -142,7 +142,7 @@ def test_a_listing_without_a_single_file_is_an_error(tmp_path):
 def test_table_gives_numbers_words_splits_and_patients(raw):
     listing = catalogue.read("table", raw, labels="grade, side")
     assert listing.names == {"side": ["L", "R"]}
-    assert listing.notes == ()
+    assert listing.notes == ("1 cell counts as missing in column 'grade' (blank: 1)",)
     assert [item.id for item in listing.items] == [f"images/bild {i} ä.png" for i in range(6)]
     assert [item.patient for item in listing.items] == ["p0", "p0", "p1", "p1", "p2", "p2"]
     assert [item.split for item in listing.items] == ["train", "train", "train_val", "train_val", "val", "test"]
@@ -154,7 +154,7 @@ def test_table_without_patients_and_splits(raw):
     listing = catalogue.read("table", raw, labels="grade", patient="", split="")
     assert [item.patient for item in listing.items] == [item.id for item in listing.items]
     assert {item.split for item in listing.items} == {None}
-    assert listing.notes == ("no patients are given: every image counts as a patient of its own",)
+    assert listing.notes[0] == "no patients are given: every image counts as a patient of its own"
 
 
 def test_table_elsewhere_with_other_columns(raw):
@@ -170,9 +170,13 @@ def test_table_takes_floats_nan_and_mixed_columns(raw):
     assert [item.labels["grade"] for item in catalogue.read("table", raw, labels="grade").items] == [1, MISSING, 3, MISSING, 4, 0]
     spoil(raw, 7, "grade", "unclear")
     listing = catalogue.read("table", raw, labels="grade")
-    assert listing.names == {"grade": ["1.0", "3.0", "4", "unclear"]}
+    assert listing.names == {"grade": ["1", "3", "4", "unclear"]}
     assert [item.labels["grade"] for item in listing.items] == [0, MISSING, 1, MISSING, 2, 3]
-    assert listing.notes == ("column 'grade' holds words and numbers, so that all of them count as words: 1.0, 3.0, 4, unclear",)
+    assert listing.notes == (
+        "column 'grade' holds words and numbers, so that all of them count as words: '1', '3', '4', 'unclear' "
+        "(--missing=WORD makes a word a missing value)",
+        "2 cells count as missing in column 'grade' ('NaN': 1, blank: 1); --missing says which words do",
+    )
 
 
 def test_table_keeps_a_file_that_is_missing(raw):
@@ -193,7 +197,7 @@ def test_table_keeps_a_file_that_is_missing(raw):
         ((5, "patient", " "), {}, "line 5: empty cell in column 'patient'"),
         ((5, "image", ""), {}, "line 5: empty cell in column 'image'"),
         ((5, "image", "../x.png"), {}, r"line 5: path '\.\./x\.png' leaves the raw folder"),
-        ((5, "split", "Training"), {}, "line 5: split 'Training' is none of train, val, test, train_val"),
+        ((5, "split", "dev"), {}, "line 5: split 'dev' is none of train, val, test, train_val"),
         ((5, "grade", "-1"), {}, "line 5, column 'grade': -1 is out of range"),
         ((5, "grade", "1.5"), {}, r"line 5, column 'grade': 1\.5 is out of range"),
         ((5, "grade", "inf"), {}, "line 5, column 'grade': 'inf' is no number"),
@@ -211,8 +215,9 @@ def test_table_refuses_an_empty_column_images_that_are_not_there_and_no_folder(r
         spoil(raw, line, "side", "")
     with pytest.raises(DataError, match="column 'side' is empty in every row"):
         catalogue.read("table", raw, labels="side")
-    (raw / "images").rename(raw / "other")
-    with pytest.raises(DataError, match="names 6 images and none is there"):
+    for image in (raw / "images").iterdir():
+        image.rename(image.with_name(f"neu {image.name}"))
+    with pytest.raises(DataError, match=r"names 6 images and none is there, .* holds 6 images under other names, images/neu bild 0 ä\.png for one"):
         catalogue.read("table", raw, labels="grade")
     with pytest.raises(DataError, match="nowhere does not exist"):
         catalogue.read("table", raw / "nowhere", labels="grade")
@@ -226,7 +231,10 @@ def test_folders_of_classes(tmp_path):
         ("böse art/c 1.tiff", 0, None, "böse art/c 1.tiff"), ("böse art/d.dcm", 0, None, "böse art/d.dcm"),
         ("gut/a.png", 1, None, "gut/a.png"), ("gut/b.JPG", 1, None, "gut/b.JPG"),
     ]  # fmt: skip
-    assert listing.notes == ("no patients are given: every image counts as a patient of its own",)
+    assert listing.notes == (
+        "no patients are given: every image counts as a patient of its own",
+        "left out: files ending in .txt: 2 (gut/notes.txt); hidden or system files: 1 (gut/.hidden.png)",
+    )
 
 
 @pytest.mark.parametrize("pattern", [r"^(\d+)_", r"^(?P<patient>\d+)_(a|b)"])

@@ -26,7 +26,10 @@ def test_busi(tmp_path, above):
         for kind, value, malignant in (("benign", 0, 0), ("malignant", 1, 1), ("normal", 2, 0))
     ]
     assert listing.names == {"class": ["benign", "malignant", "normal"]}
-    assert listing.notes == ("the publisher does not tell patients apart: images of one patient may be in several splits",)
+    assert listing.notes == (
+        "the publisher does not tell patients apart: images of one patient may be in several splits",
+        "left out: masks: 4 (benign/benign (1)_mask.png)",
+    )
     (root / "normal" / "normal (1).png").unlink()
     with pytest.raises(DataError, match="normal has no images"):
         catalogue.read("busi", root)
@@ -56,8 +59,8 @@ def test_ddti(ddti):
     assert listing.names == {"tirads": ["1", "2", "3", "4a", "4b", "4c", "5"]}
     assert listing.notes == (
         "2 images without a TI-RADS score have no label: missing=benign counts them as Juodelyte et al. did",
-        "1 images are left out: there is no N.xml for N_1.jpg",
         "1 XML files have no image",
+        "left out: images without an N.xml for N_1.jpg: 1 (99_1.jpg)",
     )
 
 
@@ -172,7 +175,7 @@ def test_cbis_ddsm_without_test_tables_deals_all(ddsm):
     ("old", "new", "message"),
     [
         ("MALIGNANT", "MALIGN", "line 4, column 'pathology': 'MALIGN' is none of MALIGNANT, BENIGN"),
-        ("P_00001,3,LEFT,CC,2", "P_00009,3,LEFT,CC,2", r"line 4: image .* belongs to P_00009 here and to P_00001 further up"),
+        ("P_00001,3,LEFT,CC,2", "P_00009,3,LEFT,CC,2", r"line 4 and line 2: image .* belongs to P_00009 and to P_00001"),
         ("P_00001,3,LEFT,CC,2", ",3,LEFT,CC,2", "line 4: empty cell in column 'patient_id'"),
         ("Mass-Training", "../Mass-Training", "line 2: path .* leaves the raw folder"),
         (",pathology,", ",path,", "has no column 'pathology'"),
@@ -245,7 +248,7 @@ def test_isic2018_parts(isic):
         ("ISIC_2,1.0,0.0", "ISIC_2,1.0,1.0", "line 3: image ISIC_2 has 2 diagnoses"),
         ("ISIC_2,1.0,0.0", "ISIC_2,0.0,0.0", "line 3: image ISIC_2 has 0 diagnoses"),
         ("ISIC_2,1.0,0.0", "ISIC_2,0.5,0.5", r"line 3, column 'MEL': 0\.5 is out of range \(0, 1\)"),
-        ("ISIC_2,1.0,0.0", "ISIC_2,nan,0.0", "line 3, column 'MEL': 'nan' is no number"),
+        ("ISIC_2,1.0,0.0", "ISIC_2,nan,0.0", "line 3: image ISIC_2 has no value for MEL"),
         ("ISIC_", "ISIC_000", "names 3 images and none is there"),
     ],
 )

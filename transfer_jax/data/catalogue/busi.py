@@ -29,13 +29,19 @@ def read(folder: Path) -> Listing:
       DataError: a folder is missing or has no images.
     """
     root = files.root(folder, "Dataset_BUSI_with_GT", "malignant")
+    left = files.LeftOut(root)
     items = []
     for value, name in enumerate(CLASSES):
-        images = [path for path in files.images(root / name) if "_mask" not in path.stem]
+        images = []
+        for path in files.images(root / name, left=left, below=True):
+            if "_mask" in path.stem:
+                left.add("masks", path)
+            else:
+                images.append(path)
         if not images:
             raise DataError(f"{root / name} has no images: unpack the publisher's whole archive")
         for image in images:
             key = image.relative_to(root).as_posix()
             items.append(Item(key, key, {"class": value, "malignant": int(name == "malignant")}, image))
     note = "the publisher does not tell patients apart: images of one patient may be in several splits"
-    return Listing(items, {"class": list(CLASSES)}, (note,))
+    return Listing(items, {"class": list(CLASSES)}, (note, *left.notes()))

@@ -7,10 +7,11 @@ from pathlib import Path
 from transfer_jax.core.errors import DataError
 from transfer_jax.data.catalogue import files, sheets
 from transfer_jax.data.catalogue.card import Card
-from transfer_jax.data.items import TRAIN_VAL, Item, Listing
+from transfer_jax.data.catalogue.cells import MISSING_WORDS, OPTION, Cells
+from transfer_jax.data.items import MISSING, TRAIN_VAL, Item, Listing
 
 TABLES = {f"{kind}_case_description_{split}_set.csv": split for kind in ("mass", "calc") for split in ("train", "test")}
-PATHOLOGIES = {"MALIGNANT": 1, "BENIGN": 0, "BENIGN_WITHOUT_CALLBACK": 0}
+PATHOLOGIES = ("MALIGNANT", "BENIGN", "BENIGN_WITHOUT_CALLBACK")
 COLUMNS = {"full": "image file path", "cropped": "cropped image file path"}
 ENDINGS = (".dcm", ".png", ".jpg", ".jpeg")
 
@@ -25,11 +26,11 @@ CARD = Card(
     citation="Lee et al., A curated mammography data set for use in computer-aided detection and diagnosis research, Scientific Data 2017",
     address="https://www.cancerimagingarchive.net/collection/cbis-ddsm/",
     channels=1,
-    options={"images": "full mammograms, or cropped around each abnormality (default: full)"},
+    options={"images": "full mammograms, or cropped around each abnormality (default: full)", "missing": OPTION},
 )
 
 
-def read(folder: Path, *, images: str = "full") -> Listing:
+def read(folder: Path, *, images: str = "full", missing: str = MISSING_WORDS) -> Listing:
     """The images that the tables name.
 
     Raises:
@@ -40,24 +41,25 @@ def read(folder: Path, *, images: str = "full") -> Listing:
     tables = {level / name: split for level in levels for name, split in TABLES.items() if (level / name).is_file()}
     if not tables:
         raise DataError(f"{folder} has no {next(iter(TABLES))}: put the publisher's four tables there")
-    found: dict[str, Item] = {}
+    cells = Cells(missing)
+    found: dict[str, tuple[Item, sheets.Row]] = {}
     rows = 0
     for table, split in tables.items():
-        for row in sheets.read(table, ("patient_id", "pathology", column)):
-            if row["pathology"] not in PATHOLOGIES:
-                raise DataError(f"{row.where}, column 'pathology': {row['pathology']!r} is none of {', '.join(PATHOLOGIES)}")
+        for row in sheets.read(table, ("patient_id", "pathology", column), cells=cells):
             rows += 1
             named = row.filled(column)
             key, file = _place(levels, named, images, row.where)
-            item = Item(key, row.filled("patient_id"), {"malignant": PATHOLOGIES[row["pathology"]]}, file, split)
-            before = found.setdefault(named, item)
+            pathology = row.word("pathology", PATHOLOGIES)
+            malignant = MISSING if pathology == MISSING else int(pathology == PATHOLOGIES.index("MALIGNANT"))
+            item = Item(key, row.name("patient_id"), {"malignant": malignant}, file, split)
+            before, line = found.setdefault(named, (item, row))
             if before is not item:
-                found[named] = _merge(before, item, row.where)
-    items, notes = _independent(found.values())
+                found[named] = _merge(before, item, line, row), line
+    items, notes = _independent(item for item, _ in found.values())
     if len(items) < rows:
         notes.append(f"{rows} abnormalities are on {len(items)} images: an image is malignant if one of its abnormalities is")
     files.check(items, f"{folder} (tables {', '.join(path.name for path in tables)})")
-    return Listing(items, notes=tuple(notes))
+    return Listing(items, notes=(*notes, *cells.notes()))
 
 
 def _place(levels: Iterable[Path], named: str, images: str, where: str) -> tuple[str, Path]:
@@ -76,11 +78,13 @@ def _place(levels: Iterable[Path], named: str, images: str, where: str) -> tuple
     return named, path
 
 
-def _merge(first: Item, second: Item, where: str) -> Item:
+def _merge(first: Item, second: Item, before: sheets.Row, row: sheets.Row) -> Item:
+    """An image with several abnormalities: malignant if one of them is, missing if that depends on one that is missing."""
     if first.patient != second.patient:
-        raise DataError(f"{where}: image {first.id} belongs to {second.patient} here and to {first.patient} further up: take the publisher's tables")
-    labels = {"malignant": max(first.labels["malignant"], second.labels["malignant"])}
-    return dataclasses.replace(first, labels=labels)
+        where = f"line {before.line}" if before.path == row.path else before.where
+        raise DataError(f"{row.where} and {where}: image {first.id} belongs to {second.patient} and to {first.patient}: take the publisher's tables")
+    values = {first.labels["malignant"], second.labels["malignant"]}
+    return dataclasses.replace(first, labels={"malignant": 1 if 1 in values else min(values)})
 
 
 def _independent(items: Iterable[Item]) -> tuple[list[Item], list[str]]:

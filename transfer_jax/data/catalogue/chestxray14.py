@@ -1,10 +1,13 @@
 """NIH ChestX-ray14 (and ChestX-ray8, its first part): frontal chest X-rays with labels mined from reports."""
 
+import math
 from pathlib import Path
 
 from transfer_jax.core.errors import DataError
-from transfer_jax.data.catalogue import sheets
+from transfer_jax.data.catalogue import files, places, sheets, spellings
 from transfer_jax.data.catalogue.card import Card
+from transfer_jax.data.catalogue.cells import MISSING_WORDS, OPTION, Cells
+from transfer_jax.data.catalogue.gathering import Gathering
 from transfer_jax.data.items import MISSING, TRAIN_VAL, Item, Listing
 
 TABLE = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
@@ -13,6 +16,7 @@ FINDINGS = (
     "Consolidation", "Edema", "Emphysema", "Fibrosis", "Pleural_Thickening", "Hernia",
 )  # fmt: skip
 NO_FINDING = "No Finding"
+HOMES = ("images", "images_*/images", "images_*")
 VIEWS = ("PA", "AP")
 SEXES = ("F", "M")
 OLDEST = 120
@@ -29,52 +33,68 @@ CARD = Card(
     citation="Wang et al., ChestX-ray8, CVPR 2017",
     address="https://nihcc.app.box.com/v/ChestXray-NIHCC",
     channels=1,
+    options={"missing": OPTION},
 )
 
 
-def read(folder: Path) -> Listing:
-    """The images that the table names and that are there; the archives may be unpacked in part.
+def read(folder: Path, *, missing: str = MISSING_WORDS) -> Listing:
+    """Lists the images that the table names and that are there; the archives may be unpacked in part.
 
     Raises:
-      DataError: the table, the images or one of the lists is missing, or a cell holds what it must not.
+      DataError: the table, the images or one of the lists is missing, a cell holds what it must not, or
+        two rows contradict each other.
     """
+    cells, gathered = Cells(missing), Gathering()
     table = next((folder / name for name in TABLE if (folder / name).is_file()), folder / TABLE[0])
-    rows = sheets.read(table, ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position"))
-    files = {path.name: path for pattern in ("images/*.png", "images_*/images/*.png", "images_*/*.png") for path in sorted(folder.glob(pattern))}
-    if not files:
+    columns = ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position")
+    rows = sheets.read(table, columns, cells=cells)
+    if not files.images_below(folder):
         raise DataError(f"{folder} has no images/*.png and no images_001/images/*.png: unpack the publisher's archives there")
     homes = _official(folder)
-    items = []
-    for row in rows:
-        name = row.filled("Image Index")
-        if name not in files:
+    names = [row.filled("Image Index") for row in rows]
+    found = places.find(folder, [(name, row.where) for name, row in zip(names, rows, strict=True)], HOMES)
+    absent = 0
+    for row, name, file in zip(rows, names, found.paths, strict=True):
+        if file is None:
+            absent += 1
             continue
         labels = _findings(row)
-        for label, column, names in (("view", "View Position", VIEWS), ("sex", "Patient Gender", SEXES)):
-            labels[label] = names.index(row[column]) if row[column] in names else MISSING
-        labels["age"] = _years(row["Patient Age"])
+        labels["view"] = row.word("View Position", VIEWS, strict=False)
+        labels["sex"] = row.word("Patient Gender", SEXES, strict=False)
+        labels["age"] = MISSING if row.missing("Patient Age") else _years(row["Patient Age"])
         if homes and name not in homes:
             raise DataError(f"{row.where}: image {name} is in neither of train_val_list.txt and test_list.txt: take both lists from the publisher")
-        items.append(Item(files[name].relative_to(folder).as_posix(), row.filled("Patient ID"), labels, files[name], homes.get(name)))
-    if not items:
-        raise DataError(f"{table} names none of the {len(files)} images in the folder, such as {min(files)}: take the publisher's files")
-    notes = (f"{len(rows) - len(items)} of the table's {len(rows)} images are not in the folder",) if len(items) < len(rows) else ()
-    return Listing(items, {"view": list(VIEWS), "sex": list(SEXES)}, notes)
+        gathered.add(Item(file.relative_to(folder).as_posix(), row.name("Patient ID"), labels, file, homes.get(name)), row)
+    if not gathered.items:
+        images = files.images_below(folder)
+        raise DataError(f"{table} names none of the {len(images)} images in the folder, such as {images[0].name}: take the publisher's files")
+    notes = [f"{absent} of the table's {len(rows)} images are not in the folder"] if absent else []
+    notes += [*cells.notes(), *gathered.notes(), *found.notes]
+    return Listing(gathered.items, {"view": list(VIEWS), "sex": list(SEXES)}, tuple(notes))
 
 
 def _findings(row: sheets.Row) -> dict[str, int]:
-    found = set(row.filled("Finding Labels").split("|"))
-    unknown = found - {*FINDINGS, NO_FINDING}
+    if row.missing("Finding Labels"):
+        return dict.fromkeys(FINDINGS, MISSING)
+    known = {spellings.fold(name.replace("_", " ")): name for name in (*FINDINGS, NO_FINDING)}
+    listed = [spellings.fold(name.replace("_", " ")) for name in row["Finding Labels"].split("|")]
+    unknown = sorted({word for word in row["Finding Labels"].split("|") if spellings.fold(word.replace("_", " ")) not in known})
     if unknown:
-        raise DataError(f"{row.where}: unknown finding {', '.join(sorted(unknown))!r}: one of {', '.join(FINDINGS)}, {NO_FINDING}")
-    if NO_FINDING in found and len(found) > 1:
+        raise DataError(f"{row.where}: unknown finding {', '.join(unknown)!r}: one of {', '.join(FINDINGS)}, {NO_FINDING}")
+    present = {known[word] for word in listed}
+    if NO_FINDING in present and len(present) > 1:
         raise DataError(f"{row.where}: {row['Finding Labels']!r} is a finding and none at once")
-    return {name: int(name in found) for name in FINDINGS}
+    return {name: int(name in present) for name in FINDINGS}
 
 
 def _years(cell: str) -> int:
+    """The age in whole years of "58", "058Y", "58.0" or "011M"; missing where it is none, or above `OLDEST`."""
     digits, unit = (cell[:-1], cell[-1].upper()) if cell[-1:].upper() in UNITS else (cell, "Y")
-    years = int(digits) // UNITS[unit] if digits.isdecimal() else MISSING
+    try:
+        value = spellings.number(digits)
+    except ValueError:
+        value = None
+    years = MISSING if value is None or not 0 <= value < math.inf else int(value) // UNITS[unit]
     return years if years <= OLDEST else MISSING
 
 
@@ -85,7 +105,7 @@ def _official(folder: Path) -> dict[str, str]:
         return {}
     if len(there) < len(lists):
         raise DataError(f"{folder} has {there[0].name} alone: it needs both train_val_list.txt and test_list.txt, or neither")
-    names = {split: set(path.read_text(encoding="utf-8").split()) for split, path in lists.items()}
+    names = {split: set(sheets.text(path).split()) for split, path in lists.items()}
     both = names[TRAIN_VAL] & names["test"]
     if both:
         raise DataError(f"{min(both)} is in both of train_val_list.txt and test_list.txt: take both lists from the publisher")

@@ -12,7 +12,9 @@ from transfer_jax.data.items import MISSING, Item, Listing
 SCORES = ("1", "2", "3", "4a", "4b", "4c", "5")
 MALIGNANT = ("4a", "4b", "4c", "5")
 WITHOUT = {"missing": MISSING, "benign": 0}
-_IMAGE = re.compile(r"(\d+)_\d+\.jpe?g", re.IGNORECASE)
+_SCORES = ".xml"
+_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp")
+_IMAGE = re.compile(rf"(\d+)_\d+(?:{'|'.join(map(re.escape, _ENDINGS))})", re.IGNORECASE)
 
 CARD = Card(
     title="Digital database of thyroid images (DDTI)",
@@ -36,27 +38,28 @@ def read(folder: Path, *, missing: str = "missing") -> Listing:
     """
     without = WITHOUT[files.choice("missing", missing, tuple(WITHOUT))]
     scores = {path.stem: _score(path) for path in sorted(files.existing(folder).glob("*.xml")) if not path.name.startswith(".")}
-    items, alone = [], 0
-    for image in files.images(folder, (".jpg", ".jpeg")):
+    left = files.LeftOut(folder)
+    items = []
+    for image in files.images(folder, (*_ENDINGS, _SCORES), left, below=True):
+        if image.suffix.lower() == _SCORES:
+            continue
         match = _IMAGE.fullmatch(image.name)
         if not match or match[1] not in scores:
-            alone += 1
+            left.add("images without an N.xml for N_1.jpg", image)
             continue
         score = scores[match[1]]
         malignant = without if score == MISSING else int(SCORES[score] in MALIGNANT)
         items.append(Item(image.name, match[1], {"malignant": malignant, "tirads": score}, image))
-    files.check(items, f"{folder} (files N.xml with images N_1.jpg)")
+    files.check(items, f"{folder} (files N.xml with images N_1.jpg)", folder)
     unscored = len([item for item in items if item.labels["tirads"] == MISSING])
     notes = []
     if unscored:
         counted = "count as benign, as in Juodelyte et al." if without == 0 else "have no label: missing=benign counts them as Juodelyte et al. did"
         notes.append(f"{unscored} images without a TI-RADS score {counted}")
-    if alone:
-        notes.append(f"{alone} images are left out: there is no N.xml for N_1.jpg")
     idle = len(scores) - len({item.patient for item in items})
     if idle:
         notes.append(f"{idle} XML files have no image")
-    return Listing(items, {"tirads": list(SCORES)}, tuple(notes))
+    return Listing(items, {"tirads": list(SCORES)}, (*notes, *left.notes()))
 
 
 def _score(path: Path) -> int:

@@ -5,32 +5,37 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from transfer_jax.core.errors import DataError
-from transfer_jax.core.names import nearest
-from transfer_jax.data.catalogue import race
+from transfer_jax.data.catalogue import race, spellings
+from transfer_jax.data.catalogue.cells import Cells
 from transfer_jax.data.items import MISSING
 
 PATIENT, RACE = "PATIENT", "PRIMARY_RACE"
 
 
-def read(path: Path) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Patient -> place in `race.GROUPS` or `MISSING`; and notes.
+def read(path: Path, cells: Cells) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Returns patient -> place in `race.GROUPS` or `MISSING`, and notes.
+
+    Args:
+      path: The workbook.
+      cells: The rule by which its cells are read.
 
     Raises:
       DataError: openpyxl is missing, the file is no such table, or a patient has two races in it.
     """
     found: dict[str, int] = {}
+    lines: dict[str, int] = {}
     unknown: Counter[str] = Counter()
     for line, patient, text in _rows(path):
-        if not patient:
-            raise DataError(f"{path}, row {line}: empty cell in column {PATIENT!r}")
-        value = race.group(text)
+        patient = cells.name(PATIENT, patient, f"{path}, row {line}")
+        value = MISSING if cells.is_missing(text) else race.group(text)
         if value is None:
             unknown[text] += 1
             value = MISSING
         before = found.get(patient, MISSING)
         if MISSING not in (before, value) and before != value:
-            raise DataError(f"{path}, row {line}: {patient} is {race.GROUPS[value]} here and {race.GROUPS[before]} further up: keep one row")
-        found[patient] = value if before == MISSING else before
+            raise DataError(f"{path}, rows {line} and {lines[patient]}: {patient} is {race.GROUPS[value]} and {race.GROUPS[before]}: keep one row")
+        if before == MISSING:
+            found[patient], lines[patient] = value, line
     if not found:
         raise DataError(f"{path} has a header and no rows")
     listed = ", ".join(f"{text!r} ({count})" for text, count in sorted(unknown.items()))
@@ -50,10 +55,10 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
         table = [["" if cell is None else str(cell).strip() for cell in row] for row in sheet.iter_rows(values_only=True)]
     except Exception as error:  # openpyxl raises many kinds for damaged files
         raise DataError(f"{path} is not a readable Excel table ({error}): take the publisher's file") from error
-    header = table[0] if table else []
+    header = [spellings.plain(name) for name in table[0]] if table else []
     for column in (PATIENT, RACE):
         if column not in header:
-            raise DataError(f"{path} has no column {column!r}: {nearest(column, header)}")
+            raise DataError(f"{path} has no column {column!r}: {spellings.hint(column, header)}")
     for line, row in enumerate(table[1:], start=2):
         if any(row):
             yield line, row[header.index(PATIENT)], row[header.index(RACE)]

@@ -1,5 +1,9 @@
 """Folders of raw data sets: the level that holds the data, the images in a folder, options with few values."""
 
+from __future__ import annotations
+
+import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,7 +11,30 @@ from transfer_jax.core.errors import DataError
 from transfer_jax.core.names import nearest
 from transfer_jax.data.items import Item
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".dcm")
+ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".dcm", ".dicom")
+_SYSTEMS = ("thumbs.db", "desktop.ini", "$recycle.bin", "@eadir")
+
+
+class LeftOut:
+    """What a listing leaves out: how many files for each reason, and one of them as an example."""
+
+    def __init__(self, folder: Path) -> None:
+        """Takes the folder that examples are shown relative to."""
+        self._folder = folder
+        self._counts: Counter[str] = Counter()
+        self._example: dict[str, str] = {}
+
+    def add(self, reason: str, path: Path) -> None:
+        """Counts one file."""
+        self._counts[reason] += 1
+        shown = path.relative_to(self._folder).as_posix() if path.is_relative_to(self._folder) else str(path)
+        self._example[reason] = min(shown, self._example.get(reason, shown))
+
+    def notes(self) -> list[str]:
+        """Returns one line with every reason, or nothing where nothing was left out."""
+        counts = sorted(self._counts.items(), key=lambda entry: (-entry[1], entry[0]))
+        reasons = [f"{reason}: {count} ({self._example[reason]})" for reason, count in counts]
+        return [f"left out: {'; '.join(reasons)}"] if reasons else []
 
 
 def existing(folder: Path) -> Path:
@@ -40,16 +67,63 @@ def root(folder: Path, name: str, mark: str) -> Path:
     return fits[0]
 
 
-def images(folder: Path, endings: Sequence[str] = ENDINGS) -> list[Path]:
-    """The images in a folder (not below it), sorted by name; hidden files do not count."""
+def images(folder: Path, endings: Sequence[str] = ENDINGS, left: LeftOut | None = None, *, below: bool = False) -> list[Path]:
+    """Returns the images in a folder, not below it, sorted by name.
+
+    Args:
+      folder: The folder; one that does not exist has no images.
+      endings: Endings of images, in small letters.
+      left: What else lies in the folder is added to it.
+      below: Whether what lies in sub-folders is added to `left`, too.
+    """
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in endings and not path.name.startswith(".") and path.is_file())
+    kept = []
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            if left is not None and below and not hidden(path):
+                for deeper in images_below(path, endings, left):
+                    left.add("images in sub-folders", deeper)
+        elif _is_image(path, endings, left):
+            kept.append(path)
+    return kept
 
 
-def ending(folder: Path, endings: Sequence[str]) -> str:
-    """The ending of a folder's images: the first of `endings` that one has; the very first when none has any."""
-    return next((wanted for wanted in endings if any(folder.glob(f"*{wanted}"))), endings[0])
+def images_below(folder: Path, endings: Sequence[str] = ENDINGS, left: LeftOut | None = None) -> list[Path]:
+    """Returns the images in a folder and its sub-folders, sorted by path; what else lies there is added to `left`.
+
+    Links to folders are followed, each folder being entered once.
+    """
+    kept: list[Path] = []
+    seen = set()
+    for place, subfolders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = sorted(name for name in subfolders if not hidden(Path(name)))
+        kept += [path for path in (Path(place, name) for name in names) if _is_image(path, endings, left)]
+    return sorted(kept)
+
+
+def hidden(path: Path) -> bool:
+    """Whether a file or folder is hidden, or one that an operating system leaves behind."""
+    return path.name.startswith((".", "__MACOSX")) or path.name.lower() in _SYSTEMS
+
+
+def _is_image(path: Path, endings: Sequence[str], left: LeftOut | None) -> bool:
+    if hidden(path):
+        reason = "hidden or system files"
+    elif path.suffix.lower() not in endings:
+        reason = f"files ending in {path.suffix.lower()}" if path.suffix else "files without ending"
+    elif not path.is_file():
+        reason = "links that lead nowhere"
+    else:
+        return True
+    if left is not None:
+        left.add(reason, path)
+    return False
 
 
 def choice(option: str, value: str, allowed: Sequence[str]) -> str:
@@ -74,12 +148,13 @@ def number(option: str, value: str, least: int) -> int:
     return int(value)
 
 
-def check(items: Sequence[Item], what: str) -> None:
+def check(items: Sequence[Item], what: str, folder: Path | None = None) -> None:
     """Checks that a listing is worth going on with; single missing files are the writer's to count.
 
     Args:
-      items: what was listed.
-      what: the table or folder that was read, for the error.
+      items: What was listed.
+      what: The table or folder that was read, for the error.
+      folder: The raw folder, in which images with other names may lie.
 
     Raises:
       DataError: there are no images, or not one of their files is there.
@@ -87,5 +162,12 @@ def check(items: Sequence[Item], what: str) -> None:
     if not items:
         raise DataError(f"{what} gives no images: compare the folder with the layout that the data set's card shows")
     paths = [item.image for item in items if isinstance(item.image, Path)]
-    if len(paths) == len(items) and not any(path.is_file() for path in paths):
-        raise DataError(f"{what} names {len(paths)} images and none is there, {paths[0]} for one: unpack the images there")
+    if len(paths) < len(items) or any(path.is_file() for path in paths):
+        return
+    near = images_below(folder) if folder is not None else []
+    if near and folder is not None:
+        shown = near[0].relative_to(folder).as_posix()
+        advice = f"the folder holds {len(near)} images under other names, {shown} for one: names are paths in {folder}"
+    else:
+        advice = "unpack the images there"
+    raise DataError(f"{what} names {len(paths)} images and none is there, {paths[0]} for one: {advice}")

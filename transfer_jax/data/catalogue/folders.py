@@ -1,21 +1,24 @@
 """Any folder of images with a folder for each class, with or without folders for the splits above them."""
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from transfer_jax.core.errors import DataError
-from transfer_jax.data.catalogue import files
+from transfer_jax.data.catalogue import classes, files, spellings
 from transfer_jax.data.catalogue.card import Card
-from transfer_jax.data.items import SPLITS, Item, Listing
+from transfer_jax.data.items import Item, Listing, split_named
 
 LABEL = "class"
 
 CARD = Card(
     title="A folder of images for each class",
-    layout="CLASS/*.jpg, or train/CLASS/*.jpg, val/CLASS/*.jpg, test/CLASS/*.jpg (also png, jpeg, bmp, tif, tiff, dcm)",
-    labels="class: the names of the folders, sorted",
+    layout="CLASS/*.jpg, or train/CLASS/*.jpg, val/CLASS/*.jpg, test/CLASS/*.jpg\n"
+    f"endings: {', '.join(ending.removeprefix('.') for ending in files.ENDINGS)}; images in folders within a CLASS belong to it",
+    labels="class: the names of the folders, numbers in their order and before words",
     patient="from the file names by the option patient; without it every image counts as a patient of its own",
-    split="the folders train, val and test where there are such, otherwise dealt",
+    split="the folders train, val and test (or training, valid, validation, testing) where there are such, otherwise dealt",
     licence="as the images' owner says",
     citation="as the images' owner says",
     address="your own",
@@ -24,39 +27,128 @@ CARD = Card(
 
 
 def read(folder: Path, *, patient: str = "") -> Listing:
-    """The images in the folders of the classes.
+    """Lists the images in the folders of the classes.
 
     Raises:
-      DataError: there are no class folders, one has no images, splits have other classes, or a file name has no patient.
+      DataError: there are no class folders, one has no images, it is not clear which folders are the
+        classes, splits have other classes, or a file name has no patient.
     """
     pattern = _pattern(patient)
-    found = _folders(files.existing(folder))
-    homes: dict[str | None, Path] = {name: folder / name for name in SPLITS if name in found}
-    other = [name for name in found if name not in SPLITS]
-    if homes and other:
-        raise DataError(f"{folder} has {', '.join(map(str, homes))} beside {', '.join(other)}: either folders of splits, or folders of classes")
-    classes: list[str] = []
+    left = files.LeftOut(folder)
+    level, notes = _level(files.existing(folder))
+    homes = _homes(level, left)
+    images = {home: _images(home, left) for home in homes.values()}
+    counts = Counter({name: 0 for here in images.values() for name in here})
+    for here in images.values():
+        counts.update({name: len(paths) for name, paths in here.items()})
+    names, value_of, about = classes.group(counts, "class folders")
+    if all(map(spellings.is_number, names)) and [spellings.key(name) for name in names] != list(range(len(names))):
+        shown = ", ".join(f"{name!r} is class {i}" for i, name in enumerate(names[:3]))
+        about.append(f"class folders are counted from 0 on, whatever their numbers ({shown}): a threshold counts classes")
+    _check(images, value_of)
     items = []
-    for split, home in (homes or {None: folder}).items():
-        here = _folders(home)
-        if not here:
-            raise DataError(f"{home} has no folders: it needs one for each class, with its images in it")
-        if classes and here != classes:
-            raise DataError(f"{home} has the classes {', '.join(here)}, other folders have {', '.join(classes)}: they must be the same")
-        classes = here
-        for value, name in enumerate(classes):
-            images = files.images(home / name)
-            if not images:
-                raise DataError(f"class folder {home / name} has no images ({', '.join(files.ENDINGS)}): fill it or remove it")
-            for image in images:
+    deeper = []
+    for split, home in homes.items():
+        for name, paths in sorted(images[home].items(), key=lambda entry: value_of[entry[0]]):
+            for image in paths:
                 key = image.relative_to(folder).as_posix()
-                items.append(Item(key, _patient(pattern, image) if pattern else key, {LABEL: value}, image, split))
-    notes = () if pattern else ("no patients are given: every image counts as a patient of its own",)
-    return Listing(items, {LABEL: classes}, notes)
+                items.append(Item(key, _patient(pattern, image) if pattern else key, {LABEL: value_of[name]}, image, split))
+                if image.parent != home / name:
+                    deeper.append(key)
+    if deeper:
+        notes.append(f"images in folders within class folders: {len(deeper)} ({deeper[0]}); the upper folder is their class")
+    if not pattern:
+        notes.append("no patients are given: every image counts as a patient of its own")
+    return Listing(items, {LABEL: names}, (*notes, *about, *left.notes()))
 
 
-def _folders(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__MACOSX")))
+def _level(folder: Path) -> tuple[Path, list[str]]:
+    """The folder that holds the classes or splits: the one that was given, or the only one in it that holds several."""
+    inside = _folders(folder)
+    if len(inside) != 1 or split_named(inside[0].name) or files.images(folder) or files.images(inside[0]):
+        return folder, []
+    if len(_folders(inside[0])) < 2:
+        return folder, []
+    return inside[0], [f"the folder {inside[0].name} is the only one, and the folders in it are taken as classes or splits"]
+
+
+def _homes(level: Path, left: files.LeftOut) -> dict[str | None, Path]:
+    """Split -> folder of its class folders; the one key None where there are no folders of splits."""
+    homes: dict[str | None, Path] = {}
+    others = []
+    for path in _folders(level):
+        split = split_named(path.name)
+        if split is None:
+            others.append(path)
+        elif split in homes:
+            raise DataError(f"{level} has {homes[split].name} and {path.name}, which are both the split {split!r}: keep one of them")
+        else:
+            homes[split] = path
+    if not homes:
+        return {None: level}
+    filled = [path.name for path in others if files.images_below(path)]
+    if filled:
+        here = ", ".join(home.name for home in homes.values())
+        raise DataError(f"{level} has {here} beside {', '.join(filled)}: either folders of splits, or folders of classes")
+    _leave_out(level, left)
+    for path in others:
+        files.images_below(path, left=left)
+    order = ("train", "train_val", "val", "test")
+    return {split: homes[split] for split in order if split in homes}
+
+
+def _images(home: Path, left: files.LeftOut) -> dict[str, list[Path]]:
+    """Class folder -> its images."""
+    here = _folders(home)
+    if not here:
+        raise DataError(f"{home} has no folders: it needs one for each class, with its images in it")
+    _leave_out(home, left)
+    images = {}
+    for path in here:
+        below = files.images_below(path, left=left)
+        if not below:
+            raise DataError(f"class folder {path} has no images ({', '.join(files.ENDINGS)}){_instead(path)}: fill it or remove it")
+        splits = [inner.name for inner in _folders(path) if split_named(inner.name)]
+        if splits:
+            raise DataError(
+                f"class folder {path} has the folder {splits[0]}, which is a split: splits lie above classes, as in {splits[0]}/{path.name}"
+            )
+        images[path.name] = below
+    inner = {tuple(folder.name for folder in _folders(home / name)) for name in images}
+    direct = any(image.parent == home / name for name, below in images.items() for image in below)
+    if not direct and len(images) > 1 and len(inner) == 1 and len(next(iter(inner))) > 1:
+        raise DataError(
+            f"{home} has {', '.join(images)} with the same folders {', '.join(next(iter(inner)))} in each, and either may be the classes: "
+            "put all images of a class into one folder"
+        )
+    return images
+
+
+def _instead(folder: Path) -> str:
+    """What a folder without images holds, in words for an error."""
+    inside = files.LeftOut(folder)
+    files.images_below(folder, left=inside)
+    return "".join(note.replace("left out: ", ", but ") for note in inside.notes())
+
+
+def _check(images: Mapping[Path, Mapping[str, list[Path]]], value_of: Mapping[str, int]) -> None:
+    """Checks that all splits have the same classes."""
+    first: dict[int, str] = {}
+    for home, here in images.items():
+        names = {value_of[name]: name for name in here}
+        if first and names.keys() != first.keys():
+            raise DataError(f"{home} has the classes {', '.join(here)}, other folders have {', '.join(first.values())}: they must be the same")
+        first = first or names
+
+
+def _leave_out(folder: Path, left: files.LeftOut) -> None:
+    """Counts the files that lie directly in a folder that should hold folders alone."""
+    for image in files.images(folder, left=left):
+        left.add("images outside of class folders", image)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not files.hidden(path))
 
 
 def _pattern(text: str) -> re.Pattern[str] | None:
@@ -73,7 +165,7 @@ def _pattern(text: str) -> re.Pattern[str] | None:
 
 def _patient(pattern: re.Pattern[str], image: Path) -> str:
     match = pattern.search(image.name)
-    found = (match["patient" if "patient" in pattern.groupindex else 1] or "").strip() if match else ""
-    if not found:
+    who = (match["patient" if "patient" in pattern.groupindex else 1] or "").strip() if match else ""
+    if not who:
         raise DataError(f"option patient={pattern.pattern!r} finds no patient in the name of {image}")
-    return found
+    return spellings.name(who)

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from transfer_jax.core.errors import DataError
-from transfer_jax.data.catalogue import files, sheets
+from transfer_jax.data.catalogue import files, places, sheets
 from transfer_jax.data.catalogue.card import Card
-from transfer_jax.data.items import TRAIN_VAL, Item, Listing
+from transfer_jax.data.catalogue.cells import MISSING_WORDS, OPTION, Cells
+from transfer_jax.data.catalogue.gathering import Gathering
+from transfer_jax.data.items import MISSING, TRAIN_VAL, Item, Listing
 
 DIAGNOSES = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
 PARTS = {"Training": "train", "Validation": "val", "Test": "test"}
@@ -23,46 +25,65 @@ CARD = Card(
     licence="CC BY-NC 4.0",
     citation="Tschandl et al., The HAM10000 dataset, Scientific Data 2018; Codella et al., arXiv 1902.03368",
     address="https://challenge.isic-archive.com/data/#2018",
+    options={"missing": OPTION},
 )
 
 
-def read(folder: Path) -> Listing:
-    """The images that the tables of the parts name.
+def read(folder: Path, *, missing: str = MISSING_WORDS) -> Listing:
+    """Lists the images that the tables of the parts name.
 
     Raises:
-      DataError: the training part is missing, an image has not exactly one diagnosis, or no image of a part is there.
+      DataError: the training part is missing, an image has several diagnoses or none, two rows contradict
+        each other, or no image of a part is there.
     """
+    cells, gathered = Cells(missing), Gathering({"diagnosis": DIAGNOSES})
     files.existing(folder)
-    there = [part for part in PARTS if (folder / f"{_PREFIX}{part}_GroundTruth").is_dir() or part == "Training"]
-    homes: dict[str, str | None] = {part: PARTS[part] for part in there}
-    if "Validation" not in there:
-        homes["Training"] = TRAIN_VAL if "Test" in there else None
-    lesions = _lesions(folder)
-    items: list[Item] = []
-    for part in there:
+    parts = [part for part in PARTS if (folder / f"{_PREFIX}{part}_GroundTruth").is_dir() or part == "Training"]
+    homes: dict[str, str | None] = {part: PARTS[part] for part in parts}
+    if "Validation" not in parts:
+        homes["Training"] = TRAIN_VAL if "Test" in parts else None
+    lesions = _lesions(folder, cells)
+    notes = [] if lesions else [f"there is no {_GROUPINGS}: images of one lesion may be in several splits"]
+    for part in parts:
         table = folder / f"{_PREFIX}{part}_GroundTruth" / f"{_PREFIX}{part}_GroundTruth.csv"
-        found = []
-        for row in sheets.read(table, ("image", *DIAGNOSES)):
-            name = row.filled("image")
-            values = [row.number(diagnosis, (0, 1)) for diagnosis in DIAGNOSES]
-            if sum(values) != 1:
-                raise DataError(f"{row.where}: image {name} has {sum(values)} diagnoses: exactly one of {', '.join(DIAGNOSES)} must be 1")
+        rows = sheets.read(table, ("image", *DIAGNOSES), cells=cells)
+        names = [row.filled("image").removesuffix(".jpg") for row in rows]
+        images = folder / f"{_PREFIX}{part}_Input"
+        found = places.find(images, [(f"{name}.jpg", row.where) for name, row in zip(names, rows, strict=True)])
+        first = len(gathered.items)
+        for row, name, there in zip(rows, names, found.paths, strict=True):
             if part == "Training" and lesions and name not in lesions:
                 raise DataError(f"{row.where}: image {name} is not in {_GROUPINGS}: take both tables from the publisher")
-            file = sheets.inside(folder, f"{_PREFIX}{part}_Input/{name}.jpg", row.where)
+            file = there or images / f"{name}.jpg"
             key = file.relative_to(folder).as_posix()
             patient = lesions[name] if part == "Training" and lesions else key
-            found.append(Item(key, patient, {"diagnosis": values.index(1)}, file, homes[part]))
-        files.check(found, f"table {table}")
-        items += found
-    notes = () if lesions else (f"there is no {_GROUPINGS}: images of one lesion may be in several splits",)
-    return Listing(items, {"diagnosis": list(DIAGNOSES)}, notes)
+            gathered.add(Item(key, patient, {"diagnosis": _diagnosis(row, name)}, file, homes[part]), row)
+        files.check(gathered.items[first:], f"table {table}", images)
+        notes += found.notes
+    return Listing(gathered.items, {"diagnosis": list(DIAGNOSES)}, (*notes, *cells.notes(), *gathered.notes()))
 
 
-def _lesions(folder: Path) -> dict[str, str]:
+def _diagnosis(row: sheets.Row, name: str) -> int:
+    """The place of the only diagnosis that is 1; missing where all cells are."""
+    values = [row.number(diagnosis, (0, 1)) for diagnosis in DIAGNOSES]
+    if set(values) == {MISSING}:
+        return MISSING
+    if MISSING in values:
+        raise DataError(f"{row.where}: image {name} has no value for {DIAGNOSES[values.index(MISSING)]}: write 0 or 1, or leave all diagnoses blank")
+    if values.count(1) != 1:
+        raise DataError(f"{row.where}: image {name} has {values.count(1)} diagnoses: exactly one of {', '.join(DIAGNOSES)} must be 1")
+    return values.index(1)
+
+
+def _lesions(folder: Path, cells: Cells) -> dict[str, str]:
     """Image -> lesion, where the table is there."""
-    places = (folder / _GROUPINGS, folder / f"{_PREFIX}Training_GroundTruth" / _GROUPINGS)
-    table = next((place for place in places if place.is_file()), None)
+    levels = (folder / _GROUPINGS, folder / f"{_PREFIX}Training_GroundTruth" / _GROUPINGS)
+    table = next((level for level in levels if level.is_file()), None)
     if table is None:
         return {}
-    return {row.filled("image"): row.filled("lesion_id") for row in sheets.read(table, ("image", "lesion_id"))}
+    lesions: dict[str, tuple[str, sheets.Row]] = {}
+    for row in sheets.read(table, ("image", "lesion_id"), cells=cells):
+        lesion, before = lesions.setdefault(row.filled("image").removesuffix(".jpg"), (row.name("lesion_id"), row))
+        if lesion != row.name("lesion_id"):
+            raise DataError(f"{row.where} and line {before.line}: image {row['image']} has the lesions {row['lesion_id']} and {lesion}: keep one row")
+    return {image: lesion for image, (lesion, _) in lesions.items()}

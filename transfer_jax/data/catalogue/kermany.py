@@ -42,10 +42,11 @@ def read(folder: Path, *, official: str = "no") -> Listing:
     """
     kept = files.choice("official", official, ("no", "yes")) == "yes"
     root = files.root(folder, "chest_xray", "train")
+    left = files.LeftOut(root)
     items = []
     for split in (split for split in SPLITS if (root / split).is_dir()):
         for kind in CLASSES:
-            images = files.images(root / split / kind)
+            images = files.images(root / split / kind, left=left, below=True)
             if not images:
                 raise DataError(f"{root / split / kind} has no images: unpack the publisher's whole archive")
             for image in images:
@@ -61,4 +62,4 @@ def read(folder: Path, *, official: str = "no") -> Listing:
         note = "the publisher's folders use the same person numbers for train and test: patients are told apart within a folder only"
     else:
         note = "the publisher's split is not used: its val has 16 images, and the same person numbers are in its train and test"
-    return Listing(items, {"subtype": list(SUBTYPES)}, (note,))
+    return Listing(items, {"subtype": list(SUBTYPES)}, (note, *left.notes()))

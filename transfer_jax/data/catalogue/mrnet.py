@@ -8,6 +8,7 @@ import numpy as np
 from transfer_jax.core.errors import DataError
 from transfer_jax.data.catalogue import files, sheets
 from transfer_jax.data.catalogue.card import Card
+from transfer_jax.data.catalogue.cells import MISSING_WORDS, OPTION, Cells
 from transfer_jax.data.items import Image, Item, Listing
 
 LABELS = ("abnormal", "acl", "meniscus")
@@ -27,11 +28,12 @@ CARD = Card(
     options={
         "plane": "axial, coronal or sagittal (default: sagittal)",
         "slices": "middle: one image an examination; all: every slice is an image (default: middle)",
+        "missing": OPTION,
     },
 )
 
 
-def read(folder: Path, *, plane: str = "sagittal", slices: str = "middle") -> Listing:
+def read(folder: Path, *, plane: str = "sagittal", slices: str = "middle", missing: str = MISSING_WORDS) -> Listing:
     """The slices of the examinations that the tables name; each split's labels from its own three tables.
 
     Juodelyte et al. took the validation labels of meniscus from valid-abnormal.csv; here they come from valid-meniscus.csv.
@@ -42,9 +44,10 @@ def read(folder: Path, *, plane: str = "sagittal", slices: str = "middle") -> Li
     files.choice("plane", plane, PLANES)
     every = files.choice("slices", slices, ("middle", "all")) == "all"
     root = files.root(folder, "MRNet*", "train-abnormal.csv")
+    cells = Cells(missing)
     items: list[Item] = []
     for part, split in SPLITS.items():
-        for case, labels in _labels(root, part).items():
+        for case, labels in _labels(root, part, cells).items():
             file = sheets.inside(root, f"{part}/{plane}/{case}.npy", f"{root}/{part}-{LABELS[0]}.csv")
             key = f"{part}/{plane}/{case}"
             if not file.is_file():
@@ -56,15 +59,22 @@ def read(folder: Path, *, plane: str = "sagittal", slices: str = "middle") -> Li
                 middle: Image = functools.partial(_slice, file, None)
                 items.append(Item(key, case, labels, middle, split))
     files.check(items, f"{root}/train-abnormal.csv")
-    return Listing(items, notes=("the publisher does not tell patients apart: every examination counts as a patient of its own",))
+    note = "the publisher does not tell patients apart: every examination counts as a patient of its own"
+    return Listing(items, notes=(note, *cells.notes()))
 
 
-def _labels(root: Path, part: str) -> dict[str, dict[str, int]]:
+def _labels(root: Path, part: str, cells: Cells) -> dict[str, dict[str, int]]:
     """Examination -> its labels."""
     found: dict[str, dict[str, int]] = {}
     tables = {label: root / f"{part}-{label}.csv" for label in LABELS}
     for label, table in tables.items():
-        cases = {row.filled("case"): row.number("label", (0, 1)) for row in sheets.read(table, (), ("case", "label"))}
+        cases: dict[str, int] = {}
+        lines: dict[str, int] = {}
+        for row in sheets.read(table, (), ("case", "label"), cells):
+            case, value = row.name("case"), row.number("label", (0, 1))
+            if cases.setdefault(case, value) != value:
+                raise DataError(f"{row.where} and line {lines[case]}: both are about examination {case}, with different labels: keep one of them")
+            lines.setdefault(case, row.line)
         if label != LABELS[0] and cases.keys() != found.keys():
             odd = min(cases.keys() ^ found.keys())
             raise DataError(f"{table} and {tables[LABELS[0]]} name different examinations, such as {odd}: take the publisher's tables")

@@ -50,7 +50,7 @@ def read(folder: Path) -> Listing:
             raise DataError(f"{y}: labels must be 0 or 1, not {sorted(set(labels.tolist()) - {0, 1})}")
         patients = None
         if meta.is_file():
-            patients = [row.filled("wsi") for row in sheets.read(meta, ("wsi",))]
+            patients = [row.name("wsi") for row in sheets.read(meta, ("wsi",))]
             if len(patients) != len(labels):
                 raise DataError(f"{meta} has {len(patients)} rows for {len(labels)} labels in {y.name}: take both files from the publisher")
         else:

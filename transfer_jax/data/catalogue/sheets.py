@@ -1,100 +1,148 @@
-"""CSV tables of raw data sets, read strictly."""
+"""Tables of raw data sets in text files, read strictly: comma, semicolon or tab between the cells."""
 
 import csv
+import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from transfer_jax.core import files
 from transfer_jax.core.errors import DataError
-from transfer_jax.core.names import nearest
+from transfer_jax.data.catalogue import spellings
+from transfer_jax.data.catalogue.cells import Cells
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_FORMATS = {
+    b"PK\x03\x04": "an Excel workbook or a zip archive: save the table as CSV in UTF-8",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook: save it as CSV in UTF-8",
+    b"\x1f\x8b": "compressed: unpack it",
+}
+_BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_ENDINGS = (".csv", ".tsv", ".txt", ".xlsx", ".xls")
+_EXCELS = re.compile(r'"?sep=(.)"?[\s,;]*', re.IGNORECASE)
 
 
 class Row(dict[str, str]):
-    """A row: column -> cell without spaces around it, "" where it is empty; `where` names the file and the line for errors."""
+    """A row: column -> cell without spaces around it, read by the rule of `cells`."""
 
-    __slots__ = ("line", "path")
+    __slots__ = ("cells", "line", "path")
 
-    def __init__(self, cells: Mapping[str, str], path: Path, line: int) -> None:
-        """The cells that begin in line `line` of the file `path`."""
-        super().__init__(cells)
-        self.path, self.line = path, line
+    def __init__(self, content: Mapping[str, str], path: Path, line: int, cells: Cells | None = None) -> None:
+        """Takes the cells that begin in line `line` of the file `path`, and the rule that they are read by."""
+        super().__init__(content)
+        self.path, self.line, self.cells = path, line, cells or Cells()
 
     @property
     def where(self) -> str:
         """The file and the line, for errors."""
         return f"{self.path}, line {self.line}"
 
-    def filled(self, column: str) -> str:
-        """The cell of a column.
+    def is_missing(self, column: str) -> bool:
+        """Whether the cell is blank or a word for a missing value."""
+        return self.cells.is_missing(self.get(column, ""))
 
-        Raises:
-          DataError: it is empty.
-        """
-        if not self[column]:
-            raise DataError(f"{self.where}: empty cell in column {column!r}")
-        return self[column]
+    def missing(self, column: str) -> bool:
+        """Whether the cell of a label is missing; if so, it is counted for the notes."""
+        return self.cells.missing(column, self.get(column, ""))
+
+    def filled(self, column: str) -> str:
+        """Returns the cell of a column; raises DataError if it is missing."""
+        return self.cells.filled(column, self[column], self.where)
+
+    def name(self, column: str) -> str:
+        """Returns the name in the cell of a column; raises DataError if it is missing."""
+        return self.cells.name(column, self[column], self.where)
 
     def number(self, column: str, allowed: range | Sequence[int]) -> int:
-        """The whole number in the cell of a column; "1.0" is one.
+        """Returns the whole number in the cell of a column, or `MISSING`; raises DataError for anything else."""
+        return self.cells.number(column, self.get(column, ""), allowed, self.where)
 
-        Raises:
-          DataError: the cell holds none, or one that is not allowed.
-        """
-        return whole_number(self[column], allowed, f"{self.where}, column {column!r}")
+    def word(self, column: str, words: Sequence[str], *, strict: bool = True) -> int:
+        """Returns the place among `words` of the cell's word, or `MISSING`; see `Cells.word`."""
+        return self.cells.word(column, self.get(column, ""), words, self.where, strict=strict)
 
 
-def read(path: Path, columns: Iterable[str], header: Sequence[str] | None = None) -> list[Row]:
-    """The rows of a CSV file.
+def read(path: Path, columns: Iterable[str], header: Sequence[str] | None = None, cells: Cells | None = None) -> list[Row]:
+    """Reads the rows of a table.
+
+    The text is UTF-8, or UTF-16 with its mark (Excel's "Unicode text"). The separator is the one that
+    Excel's line "sep=" names, else the one with which the header has the columns.
 
     Args:
-      path: of the file, in UTF-8.
-      columns: that must be there.
-      header: names of the columns, for files that have no header of their own.
+      path: The file.
+      columns: Columns that must be there.
+      header: Names of the columns, for files that have no header of their own.
+      cells: The rule by which cells are read; a new one with the default words for missing values if None.
 
     Raises:
       DataError: the file or a column is missing, it has no rows, a row has more cells than the header, or it is not text.
     """
-    if not path.is_file():
-        what = f"table {path} is missing" if path.parent.is_dir() else f"data folder {path.parent} does not exist"
-        raise DataError(f"{what}: give the folder that holds it")
+    cells, columns = cells or Cells(), list(columns)
+    content = text(path)
+    separator, skipped = _separator(content, columns, header)
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=separator, strict=True)
+    rows = []
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            lines = _cells(csv.reader(file))
-            found = list(header) if header else [name.strip() for name in next(lines, (0, []))[1]]
-            for column in columns:
-                if column not in found:
-                    raise DataError(f"{path} has no column {column!r}: {nearest(column, found)}")
-                if found.count(column) > 1:
-                    raise DataError(f"{path} has {found.count(column)} columns {column!r}: rename all but one")
-            rows = []
-            for line, cells in lines:
-                if any(cells[len(found) :]):
-                    raise DataError(f"{path}, line {line}: {len(cells)} cells for {len(found)} columns: put cells that hold commas in quotes")
-                cells += [""] * (len(found) - len(cells))
-                rows.append(Row(dict(zip(found, cells, strict=False)), path, line))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV table in UTF-8 ({error}): save it as one") from error
+        lines = _lines(reader)
+        if skipped:
+            next(lines)
+        names = list(header) if header else [spellings.plain(name) for name in next(lines, (0, []))[1]]
+        _check(path, names, columns)
+        for line, found in lines:
+            if any(found[len(names) :]):
+                raise DataError(
+                    f"{path}, line {line}: {len(found)} cells for {len(names)} columns: put cells that hold "
+                    f"{SEPARATORS.get(separator, repr(separator))} in quotes"
+                )
+            found += [""] * (len(names) - len(found))
+            rows.append(Row(dict(zip(names, found, strict=False)), path, line, cells))
+    except csv.Error as error:
+        raise DataError(f"{path} is not a CSV table (line {reader.line_num}: {error}): close its quotes, or save it as CSV again") from error
     if not rows:
         raise DataError(f"{path} has {'no rows' if header else 'a header and no rows'}")
     return rows
 
 
-def _cells(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
-    """The line that a row begins in (quoted cells may go over several), and its cells; empty lines are passed over."""
-    begin = 1
-    for cells in reader:
-        if any(cell.strip() for cell in cells):
-            yield begin, [cell.strip() for cell in cells]
-        begin = reader.line_num + 1  # type: ignore[attr-defined]
+def text(path: Path) -> str:
+    """Returns the text of a file in UTF-8 or UTF-16.
+
+    Raises:
+      DataError: the file is missing or in another encoding.
+    """
+    if not path.is_file():
+        raise _missing(path)
+    data = path.read_bytes()
+    for begin, what in _FORMATS.items():
+        if data.startswith(begin):
+            raise DataError(f"{path} is {what}")
+    encoding = _BOMS.get(data[:2], "utf-8-sig")
+    if encoding == "utf-8-sig" and b"\0" in data[:200]:
+        encoding = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not a CSV table in UTF-8 ({error}): save it as one; in Excel that is 'CSV UTF-8'") from error
+
+
+def _missing(path: Path) -> DataError:
+    """The error for a table that is not there, with the one that may be meant."""
+    if not path.parent.is_dir():
+        return DataError(f"data folder {path.parent} does not exist: give the folder that holds it")
+    below = sorted(path.parent.glob(f"*/{path.name}"))
+    if below:
+        return DataError(f"table {path} is missing, but {below[0]} is there: give {below[0].parent}")
+    beside = sorted(other.name for other in path.parent.iterdir() if other.suffix.lower() in _ENDINGS)
+    there = f"; the tables there are {spellings.examples(beside)}" if beside else ""
+    return DataError(f"table {path} is missing{there}: give the folder that holds it")
 
 
 def inside(folder: Path, relative: str, where: str) -> Path:
-    """The file `relative` below `folder`.
+    """Returns the file `relative` below `folder`.
 
     Args:
-      folder: the raw folder.
-      relative: a path with forward slashes.
-      where: names the place that holds it, for the error.
+      folder: The raw folder.
+      relative: A path with slashes.
+      where: Names the place that holds it, for the error.
 
     Raises:
       DataError: the path is empty, is absolute or leaves the folder.
@@ -105,18 +153,37 @@ def inside(folder: Path, relative: str, where: str) -> Path:
     return path
 
 
-def whole_number(cell: str, allowed: range | Sequence[int], where: str) -> int:
-    """The number in a cell.
+def _separator(content: str, columns: Sequence[str], header: Sequence[str] | None) -> tuple[str, bool]:
+    """The separator of a table, and whether its first line names it."""
+    first = content.lstrip("\r\n").split("\n", 1)[0].rstrip("\r")
+    excels = _EXCELS.fullmatch(first)
+    if excels:
+        return excels[1], True
 
-    Raises:
-      DataError: the cell holds no whole number, or one that is not allowed.
-    """
-    try:
-        value = float(cell)
-        number = int(value)
-    except (ValueError, OverflowError):
-        raise DataError(f"{where}: {cell!r} is no number") from None
-    if number != value or number not in allowed:
-        shown = f"{allowed.start}..{allowed.stop - 1}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
-        raise DataError(f"{where}: {cell} is out of range ({shown})")
-    return number
+    def fit(separator: str) -> tuple[int, bool, int]:
+        try:
+            names = [name.strip() for name in next(_lines(csv.reader(io.StringIO(content, newline=""), delimiter=separator)), (0, []))[1]]
+        except csv.Error:
+            return 0, False, 0
+        known = {spellings.fold(name) for name in names}
+        return sum(spellings.fold(column) in known for column in columns), header is not None and len(names) == len(header), len(names)
+
+    return max(SEPARATORS, key=fit), False
+
+
+def _check(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:
+    for column in columns:
+        if column not in names:
+            advice = f"; columns are separated by {', '.join(list(SEPARATORS.values())[:-1])}, and this line has none" if len(names) == 1 else ""
+            raise DataError(f"{path} has no column {column!r}: {spellings.hint(column, names)}{advice}")
+        if names.count(column) > 1:
+            raise DataError(f"{path} has {names.count(column)} columns {column!r}: rename all but one")
+
+
+def _lines(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
+    """The line that a row begins in (quoted cells may go over several), and its cells; empty lines are passed over."""
+    begin = 1
+    for found in reader:
+        if any(cell.strip() for cell in found):
+            yield begin, [cell.strip() for cell in found]
+        begin = reader.line_num + 1  # type: ignore[attr-defined]

@@ -1,0 +1,42 @@
+"""Tables of probabilities: written, read back, and what in them is an error."""
+
+import numpy as np
+import pytest
+
+from transfer_jax.core.errors import DataError
+from transfer_jax.data import predictions
+
+IDS = np.array(["i/1.png", "i/2.png", "7"])
+
+
+def test_what_is_written_is_read_in_the_order_of_the_images(tmp_path):
+    predictions.write(tmp_path / "p.csv", ["7", "i/1.png"], {"a": np.array([0.25, 1]), "b": np.array([0, 0.125])})
+    found = predictions.read(tmp_path / "p.csv", IDS, ("b", "a"))
+    assert {label: values.tolist() for label, values in found.items()} == {"b": [0.125, 0.5, 0], "a": [1, 0.5, 0.25]}
+
+
+@pytest.mark.parametrize("text", ["id;a\ni/1.png;0,25\n7.0;1e-1\n7;0,1\n", "sep=;\nid;a\ni/1.png;0.25\n7;.1\n", "id\ta\ni/1.png\t+0.25\n7\t0,100\n"])
+def test_tables_that_a_spreadsheet_has_saved_again(tmp_path, text):
+    for encoding in ("utf-8-sig", "utf-16"):
+        (tmp_path / "p.csv").write_bytes(text.encode(encoding))
+        assert predictions.read(tmp_path / "p.csv", IDS, ("a",))["a"].tolist() == [0.25, 0.5, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,a\n7,0.5\n7,0.6\n", "line 3 and line 2: both are about image 7, with different probabilities"),
+        ("id,a\n7,1.5\n", "line 2, column 'a': 1.5 is no probability"),
+        ("id,a\n7,-0.1\n", "line 2, column 'a': -0.1 is no probability"),
+        ("id,a\n7,inf\n", "line 2, column 'a': inf is no probability"),
+        ("id,a\n7,x\n", "line 2, column 'a': 'x' is no number"),
+        ("id,a\n7,nan\n", "line 2: 'nan' in column 'a' stands for a missing value"),
+        ("id,a\n7,\n", "line 2: empty cell in column 'a'"),
+        ("id,a\n8,0.5\n", "has none of the images' names, such as 'i/1.png'"),
+        ("id,b\n7,0.5\n", "has no column 'a'"),
+    ],
+)
+def test_what_is_no_probability_is_an_error_with_its_line(tmp_path, text, message):
+    (tmp_path / "p.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        predictions.read(tmp_path / "p.csv", IDS, ("a",))
