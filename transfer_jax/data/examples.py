@@ -1,13 +1,21 @@
-"""One image as a tf.train.Example, in the fields that tensorflow-datasets gives such a data set."""
+"""One image as a tf.train.Example, in the fields that tensorflow-datasets gives such a data set.
+
+The library is imported at the top on purpose, although that takes 0.3 s. While it is imported, it
+replaces `builtins.__import__` for all threads, and on Python 3.11 two threads that meet there wait
+for each other for ever. Records are read and written by threads, so the import must be over before
+the first of them starts. TensorFlow is not needed: the library ships the compiled message.
+"""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import tensorflow_datasets as tfds
+from google.protobuf import json_format, message
+from tensorflow_datasets.core.proto import dataset_info_pb2
+from tensorflow_datasets.proto import tf_example_pb2
 
 from transfer_jax.core.errors import DataError
 from transfer_jax.data.spec import Manifest
@@ -15,45 +23,33 @@ from transfer_jax.data.spec import Manifest
 _LABEL = "labels/"
 
 
-@functools.cache
-def _message() -> Any:
-    # tensorflow-datasets ships the compiled message, so that TensorFlow is not needed; its import is slow, so not at the top.
-    from tensorflow_datasets.proto import tf_example_pb2
-
-    return tf_example_pb2.Example
-
-
 def serialize(image: bytes, name: str, patient: str, labels: Mapping[str, int]) -> bytes:
-    """An image's encoded bytes, its name, its patient and its labels as the bytes of a tf.train.Example."""
-    message = _message()()
-    feature = message.features.feature
+    """Returns an image's encoded bytes, name, patient and labels as a serialized tf.train.Example."""
+    example = tf_example_pb2.Example()
+    feature = example.features.feature
     feature["image"].bytes_list.value.append(image)
     feature["id"].bytes_list.value.append(name.encode())
     feature["patient"].bytes_list.value.append(patient.encode())
     for label, value in labels.items():
         feature[_LABEL + label].int64_list.value.append(value)
-    return message.SerializeToString(deterministic=True)
+    return example.SerializeToString(deterministic=True)
 
 
 def image(payload: bytes) -> tuple[bytes, str]:
-    """The encoded image in `payload`, and its name.
+    """Returns the encoded image in `payload` and the image's name.
 
     Raises:
-      DataError: it is no such example.
+      DataError: The payload is not an example that `serialize` has written.
     """
     try:
-        feature = _message().FromString(payload).features.feature
+        feature = tf_example_pb2.Example.FromString(payload).features.feature
         return feature["image"].bytes_list.value[0], feature["id"].bytes_list.value[0].decode()
-    except Exception as error:  # the protobuf library's DecodeError is not importable without it
+    except (message.DecodeError, IndexError, UnicodeDecodeError) as error:
         raise DataError(f"a record is not an example of this program ({type(error).__name__}: {error}): prepare the data set again") from error
 
 
 def write_tfds_files(folder: Path, manifest: Manifest, version: str = "1.0.0") -> None:
     """Writes dataset_info.json and features.json, so that `tfds.builder_from_directory(folder)` reads the same shards."""
-    import tensorflow_datasets as tfds
-    from google.protobuf import json_format
-    from tensorflow_datasets.core.proto import dataset_info_pb2
-
     if manifest.encoding == "raw":
         pixels = tfds.features.Tensor(shape=manifest.shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES)
     else:

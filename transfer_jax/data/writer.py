@@ -19,7 +19,15 @@ import numpy as np
 
 from transfer_jax.core import files
 from transfer_jax.core.errors import DataError
-from transfer_jax.data import examples, originals, rows, shards, splits, tfrecord
+from transfer_jax.data import (
+    examples,
+    originals,
+    preload,
+    rows,
+    shards,
+    splits,
+    tfrecord,
+)
 from transfer_jax.data.items import SPLITS, Item
 from transfer_jax.data.shards import Form, Report
 from transfer_jax.data.spec import MANIFEST, Manifest
@@ -74,6 +82,7 @@ def write(
     out = Path(out)
     overlap = _check(out, items, allow_overlap)
     plan = _plan(name, items, form)
+    preload.decoders(item.image for item in items)
     with _unfinished(out, plan, _digest(plan, form, source)) as folder, ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         rejected = 0
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
 
 from transfer_jax import models
 from transfer_jax.core.errors import CheckpointError, ConfigError
@@ -115,6 +117,7 @@ def read(
         place = _Place(state, prefix)
         with messages.bounded():
             loaded = _file(path, local, name, layout, num_outputs, head, cast, place, options)
+    _check_finite(loaded.variables, path)
     if num_outputs is not None and models.HEAD in loaded.variables["params"]:
         _check_head(loaded.variables, num_outputs, path)
     if channels is not None:
@@ -122,6 +125,18 @@ def read(
     if chosen is not None:
         loaded = loaded._replace(card=dataclasses.replace(loaded.card, normalisation=chosen, normalisation_from="chosen by the user"))
     return loaded
+
+
+def _check_finite(variables: Any, path: str | Path) -> None:
+    """Raises CheckpointError where a tensor holds NaN or infinity, which would pass on in silence."""
+    flat = traverse_util.flatten_dict(variables, sep="/")
+    damaged = [name for name, tensor in flat.items() if not np.isfinite(np.asarray(tensor)).all()]
+    if damaged:
+        raise CheckpointError(
+            f"{path} has NaN or infinite values in {len(damaged)} of {len(flat)} tensors, "
+            f"{messages.listed(damaged)}: a training that diverged leaves such weights; take those "
+            "of an earlier step, or of another training"
+        )
 
 
 def _orbax(folder: Path, name: str, options: dict[str, Any]) -> Loaded:
