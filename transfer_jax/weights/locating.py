@@ -17,7 +17,7 @@ from transfer_jax.weights import fit, leftovers, naming, numbering, spelling
 
 _DEEPEST = 12  # parts of a prefix
 # A real file has a few prefixes and a few thousand names, and a hostile one any number of either.
-_MOST, _MOST_NAMES = 200, 5000
+_MOST, MOST_NAMES = 200, 5000
 _Tensors = Mapping[str, np.ndarray]
 
 
@@ -150,7 +150,7 @@ def _places(names: Iterable[str], separator: str, least: int, always: set[str]) 
     looked at, since nothing in it will fit.
     """
     names = list(names)
-    if len(names) > _MOST_NAMES:
+    if len(names) > MOST_NAMES:
         return [(prefix, [n for n in names if n.startswith(prefix)]) for prefix in sorted(always)]
     groups: dict[str, list[str]] = {prefix: [] for prefix in always}
     for name in names:
