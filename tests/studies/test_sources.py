@@ -143,7 +143,7 @@ def test_a_network_within_a_file_is_chosen_and_the_report_says_so(tiny_study, fi
     both = {f"{prefix}.{name}": value for prefix in ("student", "teacher") for name, value in inside.items()}
     formats.write_safetensors(tmp_path / "both.safetensors", both, {})
     small = {"recipe__steps": 2, "recipe__eval_every": 2, "arms": ("pretrained",)}
-    with pytest.raises(CheckpointError, match="choose one with prefix='teacher.' .config.source.prefix"):
+    with pytest.raises(CheckpointError, match=r"choose one with prefix='teacher\.' \(config\.source\.prefix"):
         sources.from_file(from_file(tiny_study, tmp_path / "both.safetensors", **small))
     study = from_file(tiny_study, tmp_path / "both.safetensors", source__prefix="teacher", **small)
     page = runner.run(study, tmp_path / "w").report.read_text()

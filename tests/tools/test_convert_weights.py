@@ -59,7 +59,7 @@ def test_what_is_there_is_not_overwritten(convert, file, tmp_path):
 
 def test_what_was_recognised_is_told_and_written(convert, file, tmp_path):
     wrapped = {f"module.{name}": value for name, value in formats.read(file).tensors.items()}
-    both = {**wrapped, **{name.replace("module.", "ema."): value + 1 for name, value in wrapped.items()}}
+    both = {**wrapped, **{name.replace("module.", "ema."): value.copy() for name, value in wrapped.items()}}
     formats.write_safetensors(tmp_path / "both.safetensors", both, {})
     error = convert(tmp_path / "both.safetensors", "resnet18", f"--out={tmp_path / 'out'}", check=2)
     assert "holds 2 networks that fit resnet18, under the prefixes 'ema.', 'module.': choose one with prefix=" in error

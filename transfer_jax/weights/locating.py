@@ -16,7 +16,8 @@ from transfer_jax import models
 from transfer_jax.weights import fit, leftovers, naming, numbering, spelling
 
 _DEEPEST = 12  # parts of a prefix
-_MOST = 200  # prefixes that are looked at; a real file has a few, and a hostile one any number
+# A real file has a few prefixes and a few thousand names, and a hostile one any number of either.
+_MOST, MOST_NAMES = 200, 5000
 _Tensors = Mapping[str, np.ndarray]
 
 
@@ -145,8 +146,12 @@ def within(reading: Reading, found: Iterable[Reading]) -> tuple[str, ...]:
 def _places(names: Iterable[str], separator: str, least: int, always: set[str]) -> list[tuple[str, list[str]]]:
     """Returns prefixes with the names that begin with them: `always`, and those of so many names.
 
-    The shortest prefix is first.
+    The shortest prefix is first. Of a file with more names than networks have, only `always` is
+    looked at, since nothing in it will fit.
     """
+    names = list(names)
+    if len(names) > MOST_NAMES:
+        return [(prefix, [n for n in names if n.startswith(prefix)]) for prefix in sorted(always)]
     groups: dict[str, list[str]] = {prefix: [] for prefix in always}
     for name in names:
         parts = name.split(separator, _DEEPEST)

@@ -162,7 +162,7 @@ def _check_head(kinds: Mapping[str, str | None], reading: Reading, path: object)
 
 def _hint(tensors: _Tensors, target: Target, reading: Reading, unknown: Mapping[str, str], whole: bool) -> str:
     """Returns what may have been meant where tensors do not fit; "" where they may fit."""
-    if whole and not unknown:
+    if (whole and not unknown) or len(tensors) > locating.MOST_NAMES:
         return ""
     others = []
     for name in models.names():
