@@ -129,7 +129,7 @@ def test_an_all_dead_side(measure):
     assert variants.pwcca(x, related(100, 4, 3)[1]) == 0
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("bad", [0, 1])
 def test_nan_names_its_side(bad, value):
     sides = related(100, 4, 3)

@@ -1,5 +1,7 @@
 """Tables of probabilities: written, read back, and what in them is an error."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -10,9 +12,15 @@ IDS = np.array(["i/1.png", "i/2.png", "7"])
 
 
 def test_what_is_written_is_read_in_the_order_of_the_images(tmp_path):
-    predictions.write(tmp_path / "p.csv", ["7", "i/1.png"], {"a": np.array([0.25, 1]), "b": np.array([0, 0.125])})
+    # Log-odds: of 1/4, of a prediction so sure that its probability is 1, of 0, and of 1/8.
+    a, b = np.array([np.log(1 / 3), 40.0]), np.array([-np.inf, np.log(1 / 7)])
+    predictions.write(tmp_path / "p.csv", ["7", "i/1.png"], {"a": a, "b": b})
     found = predictions.read(tmp_path / "p.csv", IDS, ("b", "a"))
-    assert {label: values.tolist() for label, values in found.items()} == {"b": [0.125, 0.5, 0], "a": [1, 0.5, 0.25]}
+    np.testing.assert_allclose(found["b"], [0.125, 0.5, 0], rtol=1e-8)
+    np.testing.assert_allclose(found["a"], [1, 0.5, 0.25], rtol=1e-8)
+    log_odds = predictions.LOG_ODDS.format("a")
+    table = list(csv.DictReader((tmp_path / "p.csv").read_text().splitlines()))
+    np.testing.assert_allclose([float(row[log_odds]) for row in table], a, rtol=1e-8)
 
 
 @pytest.mark.parametrize("text", ["id;a\ni/1.png;0,25\n7.0;1e-1\n7;0,1\n", "sep=;\nid;a\ni/1.png;0.25\n7;.1\n", "id\ta\ni/1.png\t+0.25\n7\t0,100\n"])

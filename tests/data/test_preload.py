@@ -47,7 +47,7 @@ PROGRAM = """
     opened, positions = records.open_splits(folder / "set", manifest, ["train"])
     targets = Targets(*(np.ones((len(opened), 1), np.float32) for _ in range(2)))
     order = Order(shuffled(positions["train"]), len(opened), 16, seed=0)
-    for load in (opened, opened.mapped().__getitem__, None):
+    for load in (opened, opened.mapped(), None):
         batches = pipeline.train_batches(load, targets, order)
         for _ in range(12):
             next(batches)

@@ -79,13 +79,13 @@ def test_a_task_that_does_not_fit_the_data_is_an_error(kind, labels, threshold, 
 
 def test_predictions_are_read_by_name(tmp_path):
     path = tmp_path / "p.csv"
-    predictions.write(path, ["a", "b"], {"edema": np.array([0.25, 1.0]), "mass": np.array([0.5, 0.0])})
+    predictions.write(path, ["a", "b"], {"edema": np.log([1 / 3, np.e]), "mass": np.zeros(2)})
     found = predictions.read(path, np.array(["b", "c", "a"]), ["edema"])
-    np.testing.assert_allclose(found["edema"], [1.0, 0.5, 0.25])
+    np.testing.assert_allclose(found["edema"], [1 / (1 + np.exp(-1)), 0.5, 0.25], rtol=1e-8)
     for ids, labels, message in ((["x"], ["edema"], "none of the images"), (["a"], ["oedema"], "did you mean 'edema'")):
         with pytest.raises(DataError, match=message):
             predictions.read(path, np.array(ids), labels)
-    for cell, message in (("1.5", "between 0 and 1"), ("nan", "between 0 and 1"), ("?", "could not convert")):
+    for cell, message in (("1.5", "1.5 is no probability"), ("?", "is no")):
         path.write_text(f"id,edema\na,{cell}\n")
         with pytest.raises(DataError, match=message):
             predictions.read(path, np.array(["a"]), ["edema"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from transfer_jax.core import digest
 from transfer_jax.core.errors import DataError
 from transfer_jax.data import images, phantom, records, shards, spec, writer
 from transfer_jax.data.items import MISSING, UNCERTAIN, Item
@@ -282,9 +283,11 @@ def test_dark_deep_images_are_noted_once_and_after_an_interruption_too(tmp_path,
 def test_a_report_of_another_version_or_a_damaged_one_does_not_count(tmp_path):
     path = tmp_path / "shard"
     path.write_bytes(b"content")
-    whole = {"bytes": 7, "sha256": "", "kept": [], "rejected": [], "pixels": 0, "sum": [0], "squares": [0], "reaches": []}
-    shards.report_of(path).write_text(json.dumps(whole))
+    sha256 = digest.of_file(path)
+    whole = {"bytes": 7, "sha256": sha256, "kept": [], "rejected": [], "pixels": 0, "sum": [0], "squares": [0], "reaches": []}
+    shards.report_of(path).write_text(json.dumps(digest.seal(whole)))
     assert shards.finished(path) is not None
-    for content in (json.dumps({k: v for k, v in whole.items() if k != "reaches"}), "{", "[]"):
+    older = digest.seal({k: v for k, v in whole.items() if k != "reaches"})
+    for content in (json.dumps(older), json.dumps(whole), "{", "[]"):
         shards.report_of(path).write_text(content)
         assert shards.finished(path) is None

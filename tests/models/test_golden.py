@@ -33,7 +33,7 @@ KERAS = {
 def network(name, layout, tensors, outputs):
     module = models.create(name, outputs, layout=layout)
     shapes = fit.template(name, outputs, layout)
-    return module, fit.fit(tensors, shapes, name, layout, head=True, cast=False, path="the reference")
+    return module, fit.fit(tensors, shapes, name, layout, cast=False, where="the reference")
 
 
 @pytest.mark.parametrize("name", [*RESNETS, "densenet121", "inception_v3"])

@@ -129,7 +129,7 @@ def test_weights_of_different_networks_by_samples(finished_arms, call, data, bar
         (("{copy}:random", "{run}:random"), "is not finished (it has no report.html)"),
         (("{run}:random", "{run}/weights/random-0"), "--data is missing: {run}/weights/random-0 is weights"),
         (("{bare}", "{run}/weights/random-0", "--data=none"), "data folder none does not exist"),
-        (("{bare}", "{damaged}", "--data={data}"), "damaged.safetensors cannot be read: it is damaged"),
+        (("{bare}", "{damaged}", "--data={data}"), "damaged.safetensors is cut off: the file has"),
         (("{bare}", "{bare}", "--data={data}", "--network_a=cbr_tiny"), "small.safetensors does not fit cbr_tiny"),
         (("{bare}", "{bare}", "--data={data}", "--take=best"), "--take=best is read for studies"),
         (("{bare}", "{bare}", "--data={data}", "--splits=test"), "has no split 'test'"),

@@ -102,5 +102,5 @@ def test_multiclass_evaluation_is_one_against_the_rest(one_device):
     targets = jnp.asarray(np.arange(16) % 3, jnp.float32)[:, None]
     batch = tuple(on(one_device, IMAGES, targets, WEIGHTS))
     report = evaluate.evaluate({"a": variables}, [batch], step.make_predict(module, goal, one_device), "multiclass", 3)["a"]
-    assert set(report) == {"auc", "loss", "auc/0", "auc/1", "auc/2"}
+    assert set(report) == {"auc", "loss", "diverged", "auc_labels", "auc/0", "auc/1", "auc/2"}
     assert report["auc"] == pytest.approx(np.mean([report[f"auc/{i}"] for i in range(3)]))

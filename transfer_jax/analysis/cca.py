@@ -14,14 +14,14 @@ Source: Raghu et al., "SVCCA", NeurIPS 2017, with the behaviour of google/svcca 
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Float
 
 from transfer_jax.analysis import moments as sums
-from transfer_jax.analysis import whitening
+from transfer_jax.analysis import rows, whitening
 from transfer_jax.analysis.moments import Moments, merge
 from transfer_jax.analysis.result import CCA, check, summary, whiten
 from transfer_jax.analysis.stage_moments import StageMoments
@@ -38,18 +38,19 @@ def moments(d1: int, d2: int, mesh: Mesh | None = None) -> Moments:
     return sums.empty({"x": d1}, {"y": d2}, mesh=mesh)
 
 
-def update(state: Moments, x: Float[Array, "n d1"] | Float[np.ndarray, "n d1"], y: Float[Array, "m d2"] | Float[np.ndarray, "m d2"]) -> Moments:
+def update(state: Moments, x: Any, y: Any) -> Moments:
     """Adds positions: row i of x [n, d1] and of y [n, d2] is the same position of the same image.
 
     Raises:
-      AnalysisError: the numbers of rows differ, or those of channels are not the state's.
+      AnalysisError: x or y is no table of numbers, the numbers of rows differ, or those of channels are
+        not the state's.
     """
     return sums.update(state, {"x": x}, {"y": y})
 
 
 def similarity(
-    x: Float[Array, "n d1"] | Float[np.ndarray, "n d1"],
-    y: Float[Array, "m d2"] | Float[np.ndarray, "m d2"],
+    x: Any,
+    y: Any,
     epsilon: float = 0.0,
     threshold: float = 0.98,
     *,
@@ -57,10 +58,13 @@ def similarity(
     rcond: float | None = None,
     device: bool = False,
 ) -> CCA:
-    """Canonical correlations of x [n, d1] and y [n, d2], n > max(d1, d2); arguments and errors as `update` and `finish`."""
+    """Returns the canonical correlations of x [n, d1] and y [n, d2], n > max(d1, d2).
+
+    Arguments and errors are those of `update` and `finish`.
+    """
+    x, y = rows.pair(x, y, names)
+    rows.check_positions(len(x), x.shape[1], y.shape[1], names)
     state = moments(x.shape[1], y.shape[1])
-    if len(x) != len(y):
-        raise AnalysisError(f"the activations do not correspond: x has {len(x)} rows and y {len(y)}")
     for start in range(0, len(x), _CHUNK):
         state = update(state, x[start : start + _CHUNK], y[start : start + _CHUNK])
     return finish(state, epsilon, threshold, names=names, rcond=rcond, device=device)
@@ -138,11 +142,12 @@ def finish_many(
         x, y = ({name: whiten(of, own, epsilon, rcond, device) for name, own in side.items()} for side in (of.x, of.y))
         for (a, b), total in of.cross.items():
             found = whitening.coefficients_on_device(x[a], y[b], total.high) if device else whitening.coefficients(np, x[a], y[b], total.value())
-            values.append((found, x[a].rank, y[b].rank))
+            lost = (of.x[a].unresolved(of.n.high).sum(), of.y[b].unresolved(of.n.high).sum())
+            values.append((found, (x[a].rank, y[b].rank), lost))
     fetched = iter(jax.device_get(values))
 
-    def result(of: Moments) -> CCA:
-        coefficients, *ranks = next(fetched)
-        return summary(of, coefficients, ranks, threshold)
+    def result(of: Moments, pair: sums.Pair) -> CCA:
+        coefficients, ranks, lost = next(fetched)
+        return summary(of, coefficients, ranks, threshold, lost, (names or {}).get(pair, pair))
 
-    return [{pair: result(of) for pair in of.cross} for of in states]
+    return [{pair: result(of, pair) for pair in of.cross} for of in states]

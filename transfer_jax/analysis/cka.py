@@ -9,26 +9,38 @@ via dependence maximization", JMLR 2012; its averages over minibatches of Nguyen
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from transfer_jax.analysis import rows
 from transfer_jax.analysis.moments import Moments
 from transfer_jax.analysis.totals import Total, plus
 from transfer_jax.core.errors import AnalysisError
 
 _LEAST = 4  # the unbiased estimator divides by n - 3
+_SMALLEST, _LARGEST = 1e-35, 1e35
 
 
 class Hsic(NamedTuple):
-    """Sums over minibatches of the unbiased HSIC of the pair and of each side with itself."""
+    """Sums over minibatches of the unbiased HSIC of the pair and of each side with itself.
+
+    Attributes:
+      xy: Of the pair.
+      xx: Of the first side.
+      yy: Of the second.
+      exponents: Powers of two that the sides are scaled by, int32 [2], as the first minibatch sets them.
+      batches: Number of minibatches, int32 [].
+    """
 
     xy: Total
     xx: Total
     yy: Total
+    exponents: Array
+    batches: Array
 
 
 def _ratio(xy: float, xx: float, yy: float, names: tuple[str, str]) -> float:
@@ -72,25 +84,61 @@ def _hsic(x: Float[Array, "n d1"], y: Float[Array, "n d2"]) -> Float[Array, ""]:
 @jax.jit
 def _batch(state: Hsic, x: Float[Array, "n d1"], y: Float[Array, "n d2"]) -> Hsic:
     kind = state.xy.high.dtype
-    x, y = (z.astype(kind) - z.astype(kind).mean(0)[None] for z in (x, y))
-    return Hsic(plus(state.xy, _hsic(x, y)), plus(state.xx, _hsic(x, x)), plus(state.yy, _hsic(y, y)))
+
+    def fitting(rows: Array) -> Array:
+        """Returns the power of two that brings rows near 1."""
+        largest = jnp.where(jnp.isfinite(rows), jnp.abs(rows), 0).max()
+        return jnp.where(largest > 0, -jnp.floor(jnp.log2(jnp.where(largest > 0, largest, 1))), 0)
+
+    def scaled(rows: Array, exponent: Array) -> Array:
+        rows = rows.astype(kind) * jnp.exp2(exponent.astype(kind))
+        return rows - rows.mean(0)[None]
+
+    first = jnp.stack([fitting(rows.astype(kind)) for rows in (x, y)]).astype(jnp.int32)
+    exponents = jnp.where(state.batches > 0, state.exponents, first)
+    x, y = scaled(x, exponents[0]), scaled(y, exponents[1])
+    return Hsic(
+        plus(state.xy, _hsic(x, y)),
+        plus(state.xx, _hsic(x, x)),
+        plus(state.yy, _hsic(y, y)),
+        exponents,
+        state.batches + 1,
+    )
 
 
 def start() -> Hsic:
-    """No minibatch yet."""
+    """Returns the state of no minibatch yet."""
     zero = jnp.zeros((), jax.dtypes.canonicalize_dtype(np.float64))
-    return Hsic(*(Total(zero, zero) for _ in range(3)))
+    nothing = Total(zero, zero)
+    return Hsic(nothing, nothing, nothing, jnp.zeros(2, jnp.int32), jnp.int32(0))
 
 
-def update(state: Hsic, x: Float[Array, "n d1"] | Float[np.ndarray, "n d1"], y: Float[Array, "m d2"] | Float[np.ndarray, "m d2"]) -> Hsic:
-    """Adds a minibatch x [n, d1], y [n, d2], n >= 4. Minibatches should be of one size: each counts the same.
+def update(state: Hsic, x: Any, y: Any) -> Hsic:
+    """Adds a minibatch x [n, d1], y [n, d2], n >= 4; they should be of one size, since each counts the same.
 
     Raises:
-      AnalysisError: the numbers of rows differ, or are less than 4.
+      AnalysisError: x or y is no table of numbers, or their numbers of rows differ or are less than 4.
     """
-    if len(x) != len(y) or len(x) < _LEAST:
-        raise AnalysisError(f"{len(x)} and {len(y)} rows: both sides need the same number, at least {_LEAST}")
-    return _batch(state, x, y)
+    x, y = rows.pair(x, y)
+    if len(x) < _LEAST:
+        raise AnalysisError(f"{len(x)} rows: unbiased CKA needs at least {_LEAST}")
+    return _batch(state, *map(_centred, (x, y)))
+
+
+def _centred(activations: Any) -> Any:
+    """Returns float64 of the host without its mean, which float32 may not hold beside the deviations.
+
+    CKA does not change when a minibatch is shifted.
+    """
+    if isinstance(activations, np.ndarray) and activations.dtype == np.float64:
+        with np.errstate(invalid="ignore"):
+            apart = activations - activations.mean(0)[None]
+        largest = np.abs(apart[np.isfinite(apart)]).max(initial=0)
+        extreme = largest > 0 and not _SMALLEST < largest < _LARGEST
+        if extreme:
+            raise AnalysisError(f"values of a size of {largest:.1e} do not fit float32: scale them")
+        return apart
+    return activations
 
 
 def finish(state: Hsic, *, names: tuple[str, str] = ("x", "y")) -> float:
@@ -101,10 +149,13 @@ def finish(state: Hsic, *, names: tuple[str, str] = ("x", "y")) -> float:
     Raises:
       AnalysisError: NaN or infinity, naming the side.
     """
-    xy, xx, yy = (float(total.value()) for total in state)
+    xy, xx, yy = (float(total.value()) for total in state[:3])
     return _ratio(xy, xx, yy, names)
 
 
-def unbiased(x: Float[Array, "n d1"] | Float[np.ndarray, "n d1"], y: Float[Array, "m d2"] | Float[np.ndarray, "m d2"]) -> float:
-    """Unbiased linear CKA of x [n, d1] and y [n, d2], n >= 4, in memory O(n d): as one minibatch; errors as `update` and `finish`."""
+def unbiased(x: Any, y: Any) -> float:
+    """Returns unbiased linear CKA of x [n, d1] and y [n, d2], n >= 4, in memory O(n d).
+
+    It is that of one minibatch; errors are those of `update` and `finish`.
+    """
     return finish(update(start(), x, y))

@@ -1,6 +1,7 @@
 """What a comparison gives, and what has to hold before it is made."""
 
 import dataclasses
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from transfer_jax.analysis import chance, whitening
+from transfer_jax.analysis import chance, moments, whitening
 from transfer_jax.analysis.moments import Moments, Own, Pair
+from transfer_jax.analysis.rows import check_positions
 from transfer_jax.core.errors import AnalysisError
 
 
@@ -28,6 +30,10 @@ class CCA:
         dead channels at epsilon 0.
       mean_trimmed: of the first coefficients, fewest whose sum is `threshold` of the sum of all: google/svcca's `mean`.
       chance: `mean` of independent Gaussian data of this size: a value near it says nothing.
+      unresolved_x: Channels of the first side that vary by less than four roundings of their mean, in
+        the numbers that they came in. They count as dead: what they hold is lost; give float64, or
+        activations without so large a mean.
+      unresolved_y: Channels of the second side.
     """
 
     coefficients: Float[np.ndarray, " k"]
@@ -37,6 +43,8 @@ class CCA:
     mean: float
     mean_trimmed: float
     chance: float
+    unresolved_x: int = 0
+    unresolved_y: int = 0
 
 
 def default_rcond(state: Moments, d: int) -> float:
@@ -52,11 +60,12 @@ def whiten(state: Moments, own: Own, epsilon: float, rcond: float | None, device
     options = {
         "epsilon": float(epsilon),
         "rcond": default_rcond(state, len(own.mean.high)) if rcond is None else float(rcond),
-        "rounding": float(np.finfo(state.n.high.dtype).eps),
     }
+    rounding = moments.ROUNDINGS * own.frame.resolution
     if device:
-        return whitening.side_on_device(state.n.high, own.mean.high, own.products.high, **options)
-    return whitening.side(np, state.positions(), own.mean.value(), own.products.value(), **options)
+        return whitening.side_on_device(state.n.high, rounding * own.place, own.products.high, **options)
+    place = own.frame.origin.value() + own.mean.value()
+    return whitening.side(np, state.positions(), rounding * place, own.products.value(), **options)
 
 
 @jax.jit
@@ -90,16 +99,6 @@ def check(states: Iterable[Moments], names: Mapping[Pair, tuple[str, str]] | Non
     return states
 
 
-def check_positions(n: int, d1: int, d2: int, names: tuple[str, str]) -> None:
-    """Raises AnalysisError where there are too few positions."""
-    d = max(d1, d2)
-    if n <= d:
-        raise AnalysisError(
-            f"{names[0]} and {names[1]}: {n} positions of {d1} and {d2} channels. CCA needs more than {d} (with so few it finds "
-            f"coefficients of 1 in noise): give at least {10 * d} by more images, or sample fewer channels"
-        )
-
-
 def trimmed_mean(values: Float[np.ndarray, " k"], threshold: float) -> float:
     """Mean of the first values, fewest (at least one) that sum to `threshold` of all; of all where no fewer do."""
     if not values.sum() > 0:
@@ -108,10 +107,27 @@ def trimmed_mean(values: Float[np.ndarray, " k"], threshold: float) -> float:
     return float(values[: enough[0] + 1 if len(enough) else None].mean())
 
 
-def summary(state: Moments, values: Any, ranks: Sequence[Any], threshold: float) -> CCA:
-    """The result that belongs to coefficients and ranks."""
+def summary(
+    state: Moments,
+    values: Any,
+    ranks: Sequence[Any],
+    threshold: float,
+    unresolved: Sequence[Any] = (0, 0),
+    names: tuple[str, str] = ("x", "y"),
+) -> CCA:
+    """Returns the result of coefficients and ranks; says so where channels were lost to rounding."""
+    for name, count in zip(names, unresolved, strict=True):
+        if int(count):
+            logging.warning(
+                "%s: %d channels vary by less than four roundings of their mean and count as dead: give "
+                "float64, or activations without so large a mean",
+                name,
+                int(count),
+            )
     rank_x, rank_y, found = int(ranks[0]), int(ranks[1]), np.asarray(values, np.float64)
     used = found[: min(rank_x, rank_y)]
     n = state.positions()
     mean = float(used.mean()) if len(used) else 0.0
-    return CCA(found, rank_x, rank_y, n, mean, trimmed_mean(used, threshold), chance.mean_coefficient(n, rank_x, rank_y))
+    level = chance.mean_coefficient(n, rank_x, rank_y)
+    lost = [int(count) for count in unresolved]
+    return CCA(found, rank_x, rank_y, n, mean, trimmed_mean(used, threshold), level, *lost)

@@ -3,14 +3,14 @@
 Source: Raghu et al., "SVCCA", NeurIPS 2017; Morcos, Raghu, Bengio, "Insights on representational similarity", NeurIPS 2018.
 """
 
-import numpy as np
-from jaxtyping import Array, Float
+from typing import Any
 
-from transfer_jax.analysis import cca, result, whitening
+import numpy as np
+
+from transfer_jax.analysis import cca, result, rows, whitening
 from transfer_jax.analysis.moments import Moments
 from transfer_jax.core.errors import AnalysisError
 
-Rows = Float[Array, "_ _"] | Float[np.ndarray, "_ _"]
 _NAMES = ("x", "y")
 
 
@@ -38,8 +38,10 @@ def svcca(state: Moments, keep: float = 0.99, threshold: float = 0.98, *, names:
     return result.summary(state, values, (sides[0].rank, sides[1].rank), threshold)
 
 
-def pwcca(x: Rows, y: Rows) -> float:
-    """`pwcca_from_moments` of raw activations x [n, d1] and y [n, d2]."""
+def pwcca(x: Any, y: Any) -> float:
+    """Returns `pwcca_from_moments` of raw activations x [n, d1] and y [n, d2]."""
+    x, y = rows.pair(x, y)
+    rows.check_positions(len(x), x.shape[1], y.shape[1], _NAMES)
     return pwcca_from_moments(cca.update(cca.moments(x.shape[1], y.shape[1]), x, y))
 
 

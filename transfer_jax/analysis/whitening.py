@@ -12,8 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_ULPS = 4  # a deviation below so many roundings of the mean cannot be told from none
-
 
 class Side(NamedTuple):
     """One side of a comparison: `directions` [d, d] maps centred channels to uncorrelated ones of unit sum of squares; zero columns beyond `rank`."""
@@ -22,20 +20,19 @@ class Side(NamedTuple):
     rank: Any
 
 
-def side(xp: ModuleType, n: Any, mean: Any, products: Any, *, epsilon: float, rcond: float, rounding: float) -> Side:
+def side(xp: ModuleType, n: Any, least: Any, products: Any, *, epsilon: float, rcond: float) -> Side:
     """Whitens one side, with a floor on its rank.
 
     Args:
       xp: numpy or jax.numpy.
       n: positions.
-      mean: [d].
+      least: Deviation at or below which a channel counts as dead, [d].
       products: sum of centred products [d, d].
       epsilon: >= 0, relative to the largest variance: channels below it are dropped, and it is added to the others' variances.
       rcond: eigenvalues of the correlation matrix at most this share of the largest count as zero.
-      rounding: machine epsilon of the moments.
     """
     variance = xp.clip(xp.diagonal(products), 0, None)
-    alive = (variance > n * (_ULPS * rounding * mean) ** 2) & (variance >= epsilon * variance.max())
+    alive = (variance > n * least**2) & (variance >= epsilon * variance.max())
     scale = xp.where(alive, 1 / xp.sqrt(xp.where(alive, variance, 1)), 0)
     correlation = (products + products.T) / 2 * scale[:, None] * scale[None, :]
     # Adding epsilon to all variances of one common scale is, on channels of unit variance, to add it over each channel's own variance.
@@ -70,10 +67,10 @@ def coefficients(xp: ModuleType, x: Side, y: Side, cross: Any) -> Any:
     return xp.where(xp.arange(len(values)) < xp.minimum(x.rank, y.rank), values, 0)
 
 
-@functools.partial(jax.jit, static_argnames=("epsilon", "rcond", "rounding"))
-def side_on_device(n: Any, mean: Any, products: Any, *, epsilon: float, rcond: float, rounding: float) -> Side:
+@functools.partial(jax.jit, static_argnames=("epsilon", "rcond"))
+def side_on_device(n: Any, least: Any, products: Any, *, epsilon: float, rcond: float) -> Side:
     """`side` in the moments' own precision."""
-    return side(jnp, n, mean, products, epsilon=epsilon, rcond=rcond, rounding=rounding)
+    return side(jnp, n, least, products, epsilon=epsilon, rcond=rcond)
 
 
 @jax.jit
