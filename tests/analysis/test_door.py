@@ -60,7 +60,7 @@ def test_a_transposed_table_is_suspected_before_anything_large_is_made(compare, 
 
 def test_a_stream_suspects_a_transposed_batch():
     state = cca.moments(6, 5)
-    with pytest.raises(AnalysisError, match="x: 2000 channels, .* made for 6; it has 6 rows: is it"):
+    with pytest.raises(AnalysisError, match=r"x: 2000 channels, .* made for 6; it has 6 rows: is it"):
         cca.update(state, X.T, Y)
 
 
