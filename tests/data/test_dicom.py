@@ -183,3 +183,10 @@ def test_no_patients_text_is_even_read(tmp_path, monkeypatch):
     assert "PatientID" in read(path) and "Rows" in seen[0]
     assert not {"PatientName", "PatientID"} & {element.keyword for element in seen[0]}
     assert not any(element.VR == "PN" for element in seen[0].iterall())
+
+
+def test_values_in_the_upper_bits_are_refused(tmp_path):
+    pixels = (np.arange(64 * 48, dtype=np.uint16).reshape(48, 64) % 4096) << 4
+    path = write(tmp_path / "a.dcm", pixels, BitsStored=12, HighBit=15)
+    with pytest.raises(DataError, match="its HighBit is 15: its values do not lie in the lowest bits"):
+        originals.load(path, 1)

@@ -216,3 +216,13 @@ def test_batch_norm_far_from_zero_over_eight_devices_as_on_one():
     split = jax.device_put(x, meshes.batched(meshes.create()))
     for everywhere, alone in zip(jax.tree.leaves(gradient(split)), jax.tree.leaves(gradient(jnp.asarray(x))), strict=True):
         np.testing.assert_allclose(everywhere, alone, rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("mean", [0, 1000, 1e5])
+def test_running_statistics_far_from_zero_normalise_exactly(mean):
+    x = (mean + np.random.default_rng(0).standard_normal((4, 5, 5, 3))).astype(np.float32)
+    exact = x.astype(np.float64)
+    statistics = {"mean": jnp.full(3, mean, jnp.float32), "var": jnp.full(3, 4.0)}
+    variables = {"params": {"scale": jnp.full(3, 2.0), "bias": jnp.full(3, 0.5)}, "batch_stats": statistics}
+    y = jax.jit(lambda x: layers.BatchNorm().apply(variables, x, train=False))(jnp.asarray(x))
+    np.testing.assert_allclose(y, (exact - mean) / np.sqrt(4 + 1e-5) * 2 + 0.5, atol=1e-6)

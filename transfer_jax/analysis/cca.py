@@ -23,34 +23,64 @@ from jax.sharding import Mesh
 from transfer_jax.analysis import moments as sums
 from transfer_jax.analysis import rows, whitening
 from transfer_jax.analysis.moments import Moments, merge
-from transfer_jax.analysis.result import CCA, check, summary, whiten
+from transfer_jax.analysis.result import CCA, caution, check, check_positions, in_common_units, summary, whiten
 from transfer_jax.analysis.stage_moments import StageMoments
 from transfer_jax.core.errors import AnalysisError
 
-__all__ = ["CCA", "finish", "finish_many", "finish_stages", "merge", "moments", "similarity", "update"]
+__all__ = ["CCA", "finish", "finish_many", "finish_stages", "merge", "moments", "moments_of", "similarity", "update"]
+Rows = Any  # [n, d] real numbers of JAX or NumPy, or nested sequences; `rows.check` tells what is none
 Names = Mapping[sums.Pair, tuple[str, str]]
 _NAMES = ("x", "y")
 _CHUNK = 16384  # rows of one update in `similarity`: bounds its memory
 
 
 def moments(d1: int, d2: int, mesh: Mesh | None = None) -> Moments:
-    """No positions yet of d1 and d2 channels; `mesh` where the rows will be split over one."""
+    """Returns moments of no positions yet.
+
+    Args:
+      d1: Number of channels of the first side.
+      d2: Number of channels of the second side.
+      mesh: The mesh over which the rows will be split, if any.
+
+    Raises:
+      AnalysisError: A side has no channels.
+    """
     return sums.empty({"x": d1}, {"y": d2}, mesh=mesh)
 
 
-def update(state: Moments, x: Any, y: Any) -> Moments:
+def update(state: Moments, x: Rows, y: Rows) -> Moments:
     """Adds positions: row i of x [n, d1] and of y [n, d2] is the same position of the same image.
 
     Raises:
-      AnalysisError: x or y is no table of numbers, the numbers of rows differ, or those of channels are
-        not the state's.
+      AnalysisError: The activations are not rows of real numbers, their numbers of rows differ, or
+        those of channels are not the state's.
     """
     return sums.update(state, {"x": x}, {"y": y})
 
 
+def moments_of(x: Rows, y: Rows, *, names: tuple[str, str] = _NAMES) -> Moments:
+    """Returns the moments of all positions of two activations.
+
+    Args:
+      x: [n, d1] the first activation.
+      y: [n, d2] the second activation at the same positions.
+      names: Names of the sides, for messages.
+
+    Raises:
+      AnalysisError: The activations are not rows of real numbers, their numbers of rows differ, or
+        these are too few for canonical correlations: at once, before anything is computed.
+    """
+    x, y = rows.check_pair(x, y, names)
+    check_positions(x.shape[0], x.shape[1], y.shape[1], names, rows.transposed(names))
+    state = moments(x.shape[1], y.shape[1])
+    for start in range(0, x.shape[0], _CHUNK):
+        state = update(state, x[start : start + _CHUNK], y[start : start + _CHUNK])
+    return state
+
+
 def similarity(
-    x: Any,
-    y: Any,
+    x: Rows,
+    y: Rows,
     epsilon: float = 0.0,
     threshold: float = 0.98,
     *,
@@ -58,16 +88,17 @@ def similarity(
     rcond: float | None = None,
     device: bool = False,
 ) -> CCA:
-    """Returns the canonical correlations of x [n, d1] and y [n, d2], n > max(d1, d2).
+    """Computes the canonical correlations of x [n, d1] and y [n, d2], n > max(d1, d2).
 
-    Arguments and errors are those of `update` and `finish`.
+    Arguments and errors are those of `moments_of` and `finish`.
     """
-    x, y = rows.pair(x, y, names)
-    rows.check_positions(len(x), x.shape[1], y.shape[1], names)
-    state = moments(x.shape[1], y.shape[1])
-    for start in range(0, len(x), _CHUNK):
-        state = update(state, x[start : start + _CHUNK], y[start : start + _CHUNK])
-    return finish(state, epsilon, threshold, names=names, rcond=rcond, device=device)
+    _check_options(epsilon, threshold)
+    return finish(moments_of(x, y, names=names), epsilon, threshold, names=names, rcond=rcond, device=device)
+
+
+def _check_options(epsilon: float, threshold: float) -> None:
+    if not epsilon >= 0 or not 0 < threshold <= 1:
+        raise AnalysisError(f"epsilon={epsilon}, threshold={threshold}: epsilon is at least 0, threshold in (0, 1]")
 
 
 def finish(
@@ -79,19 +110,22 @@ def finish(
     rcond: float | None = None,
     device: bool = False,
 ) -> CCA:
-    """The canonical correlations of all positions so far, of a state of one pair.
+    """Computes the canonical correlations of all positions so far, of a state of one pair.
 
     Args:
-      state: from `moments` and `update`.
-      epsilon: >= 0. google/svcca's: relative to each side's largest variance, channels of less variance are dropped, and it is added to the
-        others'. It lowers the coefficients of unevenly scaled channels; nothing here needs it.
-      threshold: in (0, 1], of `mean_trimmed`.
-      names: of the sides, for messages.
-      rcond: of a side, see `result.default_rcond`, which is used where None.
-      device: whether the d x d part stays on the device too.
+      state: A state from `moments` and `update`.
+      epsilon: >= 0, google/svcca's: relative to each side's largest variance, channels of less
+        variance are dropped, and it is added to the others'. It lowers the coefficients of
+        unevenly scaled channels; nothing here needs it.
+      threshold: In (0, 1], for `mean_trimmed`.
+      names: Names of the sides, for messages.
+      rcond: Share of the largest eigenvalue of a side's correlation matrix below which others count
+        as zero; `result.default_rcond` where None.
+      device: Whether the d x d part stays on the device, too.
 
     Raises:
-      AnalysisError: NaN or infinity (the side is named), n <= max(d1, d2), or an epsilon or threshold out of its range.
+      AnalysisError: A side holds NaN or infinity (it is named), n <= max(d1, d2), or epsilon or
+        threshold is out of its range.
     """
     (pair,) = state.cross
     return finish_many([state], epsilon, threshold, names={pair: names}, rcond=rcond, device=device)[0][pair]
@@ -106,7 +140,10 @@ def finish_stages(
     rcond: float | None = None,
     device: bool = False,
 ) -> dict[sums.Pair, CCA]:
-    """The canonical correlations of every pair of stages; arguments and errors as `finish_many`. A stage is whitened once for each grid."""
+    """Computes the canonical correlations of every pair of stages.
+
+    A stage is whitened once for each grid; arguments and errors are those of `finish_many`.
+    """
     found = finish_many(state.values(), epsilon, threshold, names=names, rcond=rcond, device=device)
     return {pair: of for one in found for pair, of in one.items()}
 
@@ -120,34 +157,38 @@ def finish_many(
     rcond: float | None = None,
     device: bool = False,
 ) -> list[dict[sums.Pair, CCA]]:
-    """The canonical correlations of every pair of every state. The device is waited for twice: for the checks, and for all results.
+    """Computes the canonical correlations of every pair of every state.
+
+    The device is waited for twice: for the checks, and for all results.
 
     Args:
-      states: each of any number of pairs.
-      epsilon: see `finish`, as all that follows.
-      threshold: of `mean_trimmed`.
-      names: of the sides of a pair, for messages; its stages' where None.
-      rcond: of a side.
-      device: whether the d x d part stays on the device too.
+      states: Moments, each of any number of pairs.
+      epsilon: See `finish`.
+      threshold: See `finish`.
+      names: Names of the sides of a pair, for messages; its stages' where None.
+      rcond: See `finish`.
+      device: See `finish`.
+
+    Returns:
+      One mapping from pairs to results per state. A result that cannot be relied on is told of on
+      the console, too (`CCA.caution`).
 
     Raises:
-      AnalysisError: as `finish`.
+      AnalysisError: As `finish`.
     """
-    if epsilon < 0 or not 0 < threshold <= 1:
-        raise AnalysisError(f"epsilon={epsilon}, threshold={threshold}: epsilon is at least 0, threshold in (0, 1]")
+    _check_options(epsilon, threshold)
     states = check(states, names)
-    states = states if device else jax.device_get(states)
+    states = states if device else [in_common_units(state) for state in jax.device_get(states)]
     values = []
     for of in states:
         x, y = ({name: whiten(of, own, epsilon, rcond, device) for name, own in side.items()} for side in (of.x, of.y))
         for (a, b), total in of.cross.items():
             found = whitening.coefficients_on_device(x[a], y[b], total.high) if device else whitening.coefficients(np, x[a], y[b], total.value())
-            lost = (of.x[a].unresolved(of.n.high).sum(), of.y[b].unresolved(of.n.high).sum())
-            values.append((found, (x[a].rank, y[b].rank), lost))
+            values.append((found, (x[a].rank, y[b].rank), (x[a].lost, y[b].lost)))
     fetched = iter(jax.device_get(values))
 
     def result(of: Moments, pair: sums.Pair) -> CCA:
         coefficients, ranks, lost = next(fetched)
-        return summary(of, coefficients, ranks, threshold, lost, (names or {}).get(pair, pair))
+        return caution(summary(of, coefficients, ranks, lost, threshold), (names or {}).get(pair, pair))
 
     return [{pair: result(of, pair) for pair in of.cross} for of in states]

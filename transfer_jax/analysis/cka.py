@@ -14,55 +14,62 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from transfer_jax.analysis import rows
+from transfer_jax.analysis import rows, units
+from transfer_jax.analysis.cca import Rows
 from transfer_jax.analysis.moments import Moments
+from transfer_jax.analysis.result import in_common_units
+from transfer_jax.analysis.rows import Centred
 from transfer_jax.analysis.totals import Total, plus
 from transfer_jax.core.errors import AnalysisError
 
 _LEAST = 4  # the unbiased estimator divides by n - 3
-_SMALLEST, _LARGEST = 1e-35, 1e35
 
 
 class Hsic(NamedTuple):
     """Sums over minibatches of the unbiased HSIC of the pair and of each side with itself.
 
+    The activations are in units of a power of two, one per side: HSIC takes their fourth powers,
+    which in float32 leave room for values between 1e-9 and 1e9 only.
+
     Attributes:
-      xy: Of the pair.
-      xx: Of the first side.
-      yy: Of the second.
-      exponents: Powers of two that the sides are scaled by, int32 [2], as the first minibatch sets them.
-      batches: Number of minibatches, int32 [].
+      xy: The HSIC of the pair.
+      xx: That of the first side with itself.
+      yy: That of the second side with itself.
+      x_exponent: The first side's unit is 2^x_exponent.
+      y_exponent: The second side's unit is 2^y_exponent.
     """
 
     xy: Total
     xx: Total
     yy: Total
-    exponents: Array
-    batches: Array
+    x_exponent: Int[Array, ""]
+    y_exponent: Int[Array, ""]
 
 
 def _ratio(xy: float, xx: float, yy: float, names: tuple[str, str]) -> float:
     for name, value in zip(names, (xx, yy), strict=True):
         if not math.isfinite(value):
-            raise AnalysisError(f"{name}: the activations hold NaN, infinity or values too large to square")
-    return xy / math.sqrt(xx * yy) if xx > 0 and yy > 0 else 0.0
+            raise AnalysisError(f"{name}: the activations hold NaN, infinity or values too large for their type")
+    return xy / (math.sqrt(xx) * math.sqrt(yy)) if xx > 0 and yy > 0 else 0.0
 
 
 def from_moments(state: Moments, *, names: tuple[str, str] = ("x", "y")) -> float:
-    """Biased linear CKA, |Sxy|^2 / (|Sxx| |Syy|) in Frobenius norms.
+    """Computes biased linear CKA, |Sxy|^2 / (|Sxx| |Syy|) in Frobenius norms.
 
     Args:
-      state: moments of one pair, from `cca.moments` and `cca.update`.
-      names: of the sides, for messages.
+      state: Moments of one pair, from `cca.moments` and `cca.update`.
+      names: Names of the sides, for messages.
 
     Returns:
-      A value in [0, 1]; 0 where a side has no variance. Independent data give more than 0, the more channels per position the more.
+      A value in [0, 1]; 0 where a side has no variance. Independent data give more than 0, the more
+      channels per position the more.
 
     Raises:
-      AnalysisError: NaN or infinity, naming the side.
+      AnalysisError: A side holds NaN or infinity; it is named.
     """
+    state = in_common_units(jax.device_get(state))
     (x,), (y,), (cross,) = state.x.values(), state.y.values(), state.cross.values()
     norms = [float(np.linalg.norm(own.products.value())) for own in (x, y)]
     square = float(np.linalg.norm(cross.value())) ** 2
@@ -81,81 +88,80 @@ def _hsic(x: Float[Array, "n d1"], y: Float[Array, "n d2"]) -> Float[Array, ""]:
     return (trace + product - 2 / (n - 2) * (rows_x * rows_y).sum()) / (n * (n - 3))
 
 
+def _side(given: Any, kind: np.dtype) -> tuple[Float[Array, "n d"], Int[Array, ""]]:
+    """Returns a minibatch, centred, and the exponent of the power of two that it was divided by."""
+    values = given.values if isinstance(given, Centred) else given
+    values = values.astype(kind)
+    # The first row before the mean: far from zero the mean has a rounding error of many deviations.
+    raw = units.choose(jnp, jnp.abs(values).max()[None], ordinary=False)
+    values = units.into(values, raw)
+    values = values - values[0][None]
+    values = values - values.mean(0)[None]
+    spread = units.choose(jnp, jnp.abs(values).max()[None], ordinary=False)
+    exponent = spread + jnp.where(raw == units.NOTHING, 0, raw) + (given.exponent if isinstance(given, Centred) else 0)
+    return units.into(values, spread), jnp.where(spread == units.NOTHING, units.NOTHING, exponent)[0]
+
+
 @jax.jit
-def _batch(state: Hsic, x: Float[Array, "n d1"], y: Float[Array, "n d2"]) -> Hsic:
+def _batch(state: Hsic, given_x: Any, given_y: Any) -> Hsic:
     kind = state.xy.high.dtype
+    (x, x_exponent), (y, y_exponent) = _side(given_x, kind), _side(given_y, kind)
+    units_x, units_y = jnp.maximum(state.x_exponent, x_exponent), jnp.maximum(state.y_exponent, y_exponent)
 
-    def fitting(rows: Array) -> Array:
-        """Returns the power of two that brings rows near 1."""
-        largest = jnp.where(jnp.isfinite(rows), jnp.abs(rows), 0).max()
-        return jnp.where(largest > 0, -jnp.floor(jnp.log2(jnp.where(largest > 0, largest, 1))), 0)
+    def add(total: Total, value: Array, sides: str) -> Total:
+        """Both in the larger units; the HSIC of two sides has two factors of each."""
+        before, now = jnp.ones((), kind), jnp.ones((), kind)
+        for side in sides:
+            old, new, unit = (state.x_exponent, x_exponent, units_x) if side == "x" else (state.y_exponent, y_exponent, units_y)
+            before, now = before * units.factor(old, unit, kind) ** 2, now * units.factor(new, unit, kind) ** 2
+        return plus(Total(total.high * before, total.low * before), value * now)
 
-    def scaled(rows: Array, exponent: Array) -> Array:
-        rows = rows.astype(kind) * jnp.exp2(exponent.astype(kind))
-        return rows - rows.mean(0)[None]
-
-    first = jnp.stack([fitting(rows.astype(kind)) for rows in (x, y)]).astype(jnp.int32)
-    exponents = jnp.where(state.batches > 0, state.exponents, first)
-    x, y = scaled(x, exponents[0]), scaled(y, exponents[1])
-    return Hsic(
-        plus(state.xy, _hsic(x, y)),
-        plus(state.xx, _hsic(x, x)),
-        plus(state.yy, _hsic(y, y)),
-        exponents,
-        state.batches + 1,
-    )
+    xy, xx, yy = add(state.xy, _hsic(x, y), "xy"), add(state.xx, _hsic(x, x), "xx"), add(state.yy, _hsic(y, y), "yy")
+    return Hsic(xy, xx, yy, units_x, units_y)
 
 
 def start() -> Hsic:
     """Returns the state of no minibatch yet."""
-    zero = jnp.zeros((), jax.dtypes.canonicalize_dtype(np.float64))
-    nothing = Total(zero, zero)
-    return Hsic(nothing, nothing, nothing, jnp.zeros(2, jnp.int32), jnp.int32(0))
+    zero, nothing = jnp.zeros((), jax.dtypes.canonicalize_dtype(np.float64)), jnp.asarray(units.NOTHING, jnp.int32)
+    none = Total(zero, zero)
+    return Hsic(none, none, none, nothing, nothing)
 
 
-def update(state: Hsic, x: Any, y: Any) -> Hsic:
-    """Adds a minibatch x [n, d1], y [n, d2], n >= 4; they should be of one size, since each counts the same.
+def update(state: Hsic, x: Rows, y: Rows, *, names: tuple[str, str] = ("x", "y")) -> Hsic:
+    """Adds a minibatch x [n, d1], y [n, d2], n >= 4.
+
+    Minibatches should be of one size: each counts the same.
 
     Raises:
-      AnalysisError: x or y is no table of numbers, or their numbers of rows differ or are less than 4.
+      AnalysisError: The activations are not rows of real numbers, their numbers of rows differ, or
+        these are less than 4.
     """
-    x, y = rows.pair(x, y)
-    if len(x) < _LEAST:
-        raise AnalysisError(f"{len(x)} rows: unbiased CKA needs at least {_LEAST}")
-    return _batch(state, *map(_centred, (x, y)))
-
-
-def _centred(activations: Any) -> Any:
-    """Returns float64 of the host without its mean, which float32 may not hold beside the deviations.
-
-    CKA does not change when a minibatch is shifted.
-    """
-    if isinstance(activations, np.ndarray) and activations.dtype == np.float64:
-        with np.errstate(invalid="ignore"):
-            apart = activations - activations.mean(0)[None]
-        largest = np.abs(apart[np.isfinite(apart)]).max(initial=0)
-        extreme = largest > 0 and not _SMALLEST < largest < _LARGEST
-        if extreme:
-            raise AnalysisError(f"values of a size of {largest:.1e} do not fit float32: scale them")
-        return apart
-    return activations
+    x, y = rows.check_pair(x, y, names)
+    if x.shape[0] < _LEAST:
+        raise AnalysisError(f"{names[0]} and {names[1]}: {x.shape[0]} rows: unbiased CKA needs at least {_LEAST} in every minibatch")
+    return _batch(state, rows.widen(x, together=True), rows.widen(y, together=True))
 
 
 def finish(state: Hsic, *, names: tuple[str, str] = ("x", "y")) -> float:
-    """Unbiased linear CKA of all minibatches: around 0 for independent data, and then of either sign; 0 where a side has no variance.
+    """Computes unbiased linear CKA of all minibatches.
 
-    The three HSICs are averaged over minibatches before their ratio is taken; that agrees with all rows at once in expectation, not exactly.
+    The three HSICs are averaged over minibatches before their ratio is taken; that agrees with all
+    rows at once in expectation, not exactly.
+
+    Returns:
+      A value around 0 for independent data, and then of either sign; 0 where a side has no
+      variance.
 
     Raises:
-      AnalysisError: NaN or infinity, naming the side.
+      AnalysisError: A side holds NaN or infinity; it is named.
     """
-    xy, xx, yy = (float(total.value()) for total in state[:3])
+    xy, xx, yy = (float(total.value()) for total in (state.xy, state.xx, state.yy))
     return _ratio(xy, xx, yy, names)
 
 
-def unbiased(x: Any, y: Any) -> float:
-    """Returns unbiased linear CKA of x [n, d1] and y [n, d2], n >= 4, in memory O(n d).
+def unbiased(x: Rows, y: Rows, *, names: tuple[str, str] = ("x", "y")) -> float:
+    """Computes unbiased linear CKA of x [n, d1] and y [n, d2], n >= 4, in memory O(n d).
 
-    It is that of one minibatch; errors are those of `update` and `finish`.
+    The activations are one minibatch; errors are those of `update` and `finish`.
     """
-    return finish(update(start(), x, y))
+    return finish(update(start(), x, y, names=names), names=names)

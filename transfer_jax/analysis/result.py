@@ -11,29 +11,34 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from transfer_jax.analysis import chance, moments, whitening
+from transfer_jax.analysis import chance, units, whitening
 from transfer_jax.analysis.moments import Moments, Own, Pair
-from transfer_jax.analysis.rows import check_positions
+from transfer_jax.analysis.totals import Total
 from transfer_jax.core.errors import AnalysisError
 
 
 @dataclasses.dataclass(frozen=True)
 class CCA:
-    """What was found.
+    """What a comparison found.
 
     Attributes:
-      coefficients: canonical correlations [min(d1, d2)], descending, in [0, 1]; zeros beyond the lower of the ranks.
-      rank_x: linearly independent channels of the first side; dead channels and copies do not count.
-      rank_y: of the second.
-      n: positions.
-      mean: of the min(rank_x, rank_y) coefficients that can differ from zero. google/svcca has as many coefficients, save that it counts
-        dead channels at epsilon 0.
-      mean_trimmed: of the first coefficients, fewest whose sum is `threshold` of the sum of all: google/svcca's `mean`.
+      coefficients: [min(d1, d2)] canonical correlations, descending, in [0, 1]; zeros beyond the
+        lower of the ranks.
+      rank_x: Linearly independent channels of the first side; dead channels and copies do not
+        count, nor do directions that hold less of the variance than `rcond`, which float32 cannot
+        tell from rounding. A rank far below the number of channels means that few directions hold
+        nearly all variance: an outlier among the positions does that, and the similarity is then
+        its own.
+      rank_y: Linearly independent channels of the second side.
+      n: Number of positions.
+      mean: Mean of the min(rank_x, rank_y) coefficients that can differ from zero. google/svcca has
+        as many coefficients, save that it counts dead channels at epsilon 0.
+      mean_trimmed: Mean of the first coefficients, fewest whose sum is `threshold` of the sum of
+        all: google/svcca's `mean`.
       chance: `mean` of independent Gaussian data of this size: a value near it says nothing.
-      unresolved_x: Channels of the first side that vary by less than four roundings of their mean, in
-        the numbers that they came in. They count as dead: what they hold is lost; give float64, or
-        activations without so large a mean.
-      unresolved_y: Channels of the second side.
+      lost_x: Channels of the first side that vary, but by no more than their values are rounded:
+        they count as dead, and the result may be too low.
+      lost_y: Those of the second side.
     """
 
     coefficients: Float[np.ndarray, " k"]
@@ -43,29 +48,71 @@ class CCA:
     mean: float
     mean_trimmed: float
     chance: float
-    unresolved_x: int = 0
-    unresolved_y: int = 0
+    lost_x: int = 0
+    lost_y: int = 0
+
+    @property
+    def caution(self) -> str:
+        """What keeps the result from being relied on, in one sentence; empty where nothing does."""
+        if not self.lost_x + self.lost_y:
+            return ""
+        return (
+            f"{self.lost_x} and {self.lost_y} channels of the two sides vary by no more than the rounding of their values and are left out, so that "
+            "the similarity may be too low: subtract the means of activations in float64 before they become float32"
+        )
 
 
 def default_rcond(state: Moments, d: int) -> float:
-    """Below this share of the largest eigenvalue of a correlation matrix of d channels, an eigenvalue may be rounding alone.
+    """Returns the share of the largest eigenvalue below which one may be rounding alone.
 
-    It is some 50 times what copies of channels leave in float32.
+    The eigenvalues are those of a correlation matrix of d channels. The share is some 50 times what
+    copies of channels leave in float32.
     """
     return 4 * math.sqrt(d) * float(np.finfo(state.n.high.dtype).eps)
 
 
 def whiten(state: Moments, own: Own, epsilon: float, rcond: float | None, device: bool) -> whitening.Side:
-    """One side of a comparison."""
-    options = {
-        "epsilon": float(epsilon),
-        "rcond": default_rcond(state, len(own.mean.high)) if rcond is None else float(rcond),
-    }
-    rounding = moments.ROUNDINGS * own.frame.resolution
+    """Whitens one side of a comparison.
+
+    Args:
+      state: The moments.
+      own: The side's; from `in_common_units` unless `device`.
+      epsilon: See `cca.finish`.
+      rcond: See `cca.finish`.
+      device: See `cca.finish`.
+    """
+    rcond = default_rcond(state, len(own.mean.high)) if rcond is None else float(rcond)
+    options = {"epsilon": float(epsilon), "rcond": rcond}
     if device:
-        return whitening.side_on_device(state.n.high, rounding * own.place, own.products.high, **options)
-    place = own.frame.origin.value() + own.mean.value()
-    return whitening.side(np, state.positions(), rounding * place, own.products.value(), **options)
+        return whitening.side_on_device(state.n.high, own.products.high, own.rounding, own.exponent, **options)
+    return whitening.side(np, state.positions(), own.products.value(), own.rounding, np.ones(len(own.rounding)), **options)
+
+
+def in_common_units(state: Moments) -> Moments:
+    """Returns moments from the host in float64, all channels of a stage in one unit.
+
+    What compares channels with one another needs it: epsilon, SVCCA, PWCCA and CKA.
+    """
+    factors = [{name: units.relative(np.asarray(own.exponent)) for name, own in side.items()} for side in (state.x, state.y)]
+
+    def scaled(total: Total, by: Float[np.ndarray, "*s"]) -> Total:
+        value = total.value() * by
+        return Total(value, np.zeros_like(value))
+
+    def side(owns: dict[str, Own], by: dict[str, np.ndarray]) -> dict[str, Own]:
+        return {
+            name: Own(
+                scaled(own.mean, by[name]),
+                scaled(own.products, np.outer(by[name], by[name])),
+                np.zeros(len(by[name]), np.int32),
+                np.asarray(own.rounding, np.float64) * by[name],
+            )
+            for name, own in owns.items()
+        }
+
+    x, y = factors
+    cross = {(a, b): scaled(total, np.outer(x[a], y[b])) for (a, b), total in state.cross.items()}
+    return Moments(state.n, side(state.x, x), side(state.y, y), cross)
 
 
 @jax.jit
@@ -74,11 +121,13 @@ def _bad(mean: Array, products: Array) -> Array:
 
 
 def check(states: Iterable[Moments], names: Mapping[Pair, tuple[str, str]] | None = None) -> list[Moments]:
-    """The moments with their numbers of positions on the host, if all pairs can be compared. It waits for the device once and fetches no product.
+    """Returns the moments with their numbers of positions on the host, if all pairs can be compared.
+
+    It waits for the device once and fetches no product.
 
     Raises:
-      AnalysisError: there are too few positions (both sides are named), or one holds NaN or infinity (it is named); of several pairs the first
-        of `names`.
+      AnalysisError: There are too few positions (both sides are named), or one holds NaN or
+        infinity (it is named); of several pairs the first of `names`.
     """
     names, states = names or {}, list(states)
     found = jax.device_get(
@@ -95,39 +144,40 @@ def check(states: Iterable[Moments], names: Mapping[Pair, tuple[str, str]] | Non
             bad = np.flatnonzero(side[stage])
             if len(bad):
                 channels = f"{len(bad)} of {len(side[stage])} channels"
-                raise AnalysisError(f"{name}: {channels} hold NaN, infinity or values too large to square, first channel {bad[0]}")
+                raise AnalysisError(f"{name}: {channels} hold NaN, infinity or values too large for their type, first channel {bad[0]}")
     return states
 
 
+def check_positions(n: int, d1: int, d2: int, names: tuple[str, str], hint: str = "") -> None:
+    """Raises AnalysisError where there are too few positions; `hint` ends its message."""
+    d = max(d1, d2)
+    if n <= d:
+        raise AnalysisError(
+            f"{names[0]} and {names[1]}: {n} positions of {d1} and {d2} channels. CCA needs more than {d} (with so few it finds "
+            f"coefficients of 1 in noise): give at least {10 * d} by more images, or sample fewer channels{hint}"
+        )
+
+
 def trimmed_mean(values: Float[np.ndarray, " k"], threshold: float) -> float:
-    """Mean of the first values, fewest (at least one) that sum to `threshold` of all; of all where no fewer do."""
+    """Returns the mean of the first values, fewest (at least one) that sum to `threshold` of all."""
     if not values.sum() > 0:
         return 0.0
     enough = np.flatnonzero(np.cumsum(values) / values.sum() >= threshold)
     return float(values[: enough[0] + 1 if len(enough) else None].mean())
 
 
-def summary(
-    state: Moments,
-    values: Any,
-    ranks: Sequence[Any],
-    threshold: float,
-    unresolved: Sequence[Any] = (0, 0),
-    names: tuple[str, str] = ("x", "y"),
-) -> CCA:
-    """Returns the result of coefficients and ranks; says so where channels were lost to rounding."""
-    for name, count in zip(names, unresolved, strict=True):
-        if int(count):
-            logging.warning(
-                "%s: %d channels vary by less than four roundings of their mean and count as dead: give "
-                "float64, or activations without so large a mean",
-                name,
-                int(count),
-            )
+def summary(state: Moments, values: Any, ranks: Sequence[Any], lost: Sequence[Any], threshold: float) -> CCA:
+    """Returns the result that belongs to coefficients, ranks and numbers of lost channels."""
     rank_x, rank_y, found = int(ranks[0]), int(ranks[1]), np.asarray(values, np.float64)
     used = found[: min(rank_x, rank_y)]
     n = state.positions()
     mean = float(used.mean()) if len(used) else 0.0
     level = chance.mean_coefficient(n, rank_x, rank_y)
-    lost = [int(count) for count in unresolved]
-    return CCA(found, rank_x, rank_y, n, mean, trimmed_mean(used, threshold), level, *lost)
+    return CCA(found, rank_x, rank_y, n, mean, trimmed_mean(used, threshold), level, int(lost[0]), int(lost[1]))
+
+
+def caution(found: CCA, names: tuple[str, str]) -> CCA:
+    """Returns the result, after a warning on the console where it cannot be relied on."""
+    if found.caution:
+        logging.warning("%s and %s: %s", *names, found.caution)
+    return found

@@ -1,82 +1,148 @@
-"""Activations as users give them: checked at the door, before anything of their size is made."""
+"""Activations at the door: what cannot be compared is an error at once, float64 is centred on the host.
 
-from __future__ import annotations
+Comparisons take rows [n, d]: one row per position of an image, one column per channel.
+"""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import struct
 
+from transfer_jax.analysis import units
 from transfer_jax.core.errors import AnalysisError
 
-_POSITIONS = 4  # axes of a map of activations: images, rows, columns, channels
+_SAMPLE = 64  # rows that are looked at for numbers below float32's smallest
 
 
-def as_rows(activations: Any, name: str) -> Any:
-    """Returns activations as a table of floating-point numbers, a row per position.
+@struct.dataclass
+class Centred:
+    """Rows in float32 that were centred, and scaled, in a higher precision.
+
+    Attributes:
+      values: [n, d] (row - mean) / 2^exponent; arrays of NumPy outside of jit, as all that follows.
+      high: [d] mean / 2^exponent, in two numbers of float32: this one ...
+      low: [d] ... and what rounding took from it.
+      exponent: [d] exponents of the channels' units; [1] where they share one.
+      rounding: [d] the rounding of the largest of the rows, in the same units.
+    """
+
+    values: Any
+    high: Any
+    low: Any
+    exponent: Any
+    rounding: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the rows."""
+        return self.values.shape
+
+
+def check(value: Any, name: str) -> Any:
+    """Returns an activation as an array of rows [n, d].
 
     Args:
-      activations: An array, or what NumPy makes one of, [n, d].
-      name: Name of the side, for errors.
-
-    Returns:
-      The array itself where it is one of floating-point numbers; whole numbers and booleans become
-      float64 in NumPy and float32 in JAX.
+      value: The activation: an array of JAX or NumPy, or nested sequences, of real numbers.
+      name: What messages call it.
 
     Raises:
-      AnalysisError: It is not a table of real numbers with at least one channel.
+      AnalysisError: It does not have two axes, has no channels, or does not hold real numbers.
     """
-    array = activations if hasattr(activations, "shape") else _as_array(activations, name)
-    if array.ndim == _POSITIONS:
-        raise AnalysisError(
-            f"{name} is of shape {tuple(array.shape)}: give rows, one per position of every image, as "
-            f"{name}.reshape(-1, {array.shape[-1]}), or compare maps by analysis.layerwise"
-        )
-    if array.ndim != 2:
-        advice = f"; a single channel is {name}[:, None]" if array.ndim == 1 else ""
-        shape = tuple(array.shape)
-        raise AnalysisError(f"{name} is of shape {shape}: give [positions, channels]{advice}")
-    if array.shape[1] == 0:
-        raise AnalysisError(f"{name} has no channels: its shape is {tuple(array.shape)}")
-    if jnp.issubdtype(array.dtype, jnp.floating):
-        return array
-    if jnp.issubdtype(array.dtype, jnp.integer) or array.dtype == bool:
-        return array.astype(jnp.float32 if isinstance(array, jax.Array) else np.float64)
-    raise AnalysisError(f"{name} holds {array.dtype}: activations are real numbers")
+    if isinstance(value, Centred):
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise AnalysisError(f"{name}: masked arrays are not compared: leave the masked positions out")
+    if not isinstance(value, jax.Array | np.ndarray):
+        try:
+            value = np.asarray(value)
+        except ValueError as error:
+            raise AnalysisError(f"{name}: not an array ({error}): give rows [n, d] of one length") from error
+    if not (value.dtype == bool or jnp.issubdtype(value.dtype, jnp.integer) or jnp.issubdtype(value.dtype, jnp.floating)):
+        raise AnalysisError(f"{name}: activations are real numbers, these are of the type {value.dtype}: convert them, e.g. to float32")
+    if isinstance(value, np.ndarray) and value.dtype == np.longdouble:
+        value = value.astype(np.float64)
+    if value.ndim != 2:
+        raise AnalysisError(f"{name}: activations are rows [n, d], one per position, but their shape is {value.shape}: {_advice(value.ndim)}")
+    if value.shape[1] == 0:
+        raise AnalysisError(f"{name}: the activations have no channels: their shape is {value.shape}, rows are [n, d]")
+    return value
 
 
-def pair(x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> tuple[Any, Any]:
-    """Returns two activations as tables of the same positions; errors as `as_rows`.
+def _advice(ndim: int) -> str:
+    if ndim == 4:
+        return "fold the positions of activations [b, h, w, c] into rows, x.reshape(-1, x.shape[-1])"
+    if ndim == 1:
+        return "of one channel give x[:, None]"
+    return "keep the channels as the last axis and fold all others into rows, x.reshape(-1, x.shape[-1])"
+
+
+def check_pair(x: Any, y: Any, names: tuple[str, str]) -> tuple[Any, Any]:
+    """Returns two activations as rows of the same positions.
 
     Raises:
-      AnalysisError: The numbers of positions differ.
+      AnalysisError: As `check`, and where the numbers of rows differ.
     """
-    x, y = as_rows(x, names[0]), as_rows(y, names[1])
-    if len(x) != len(y):
-        turned = x.shape[1] == y.shape[1]
-        raise AnalysisError(
-            "the activations do not correspond: "
-            f"{names[0]} has {len(x)} rows and {names[1]} {len(y)}" + (f"; both have {x.shape[1]} columns: are they transposed?" if turned else "")
-        )
+    x, y = check(x, names[0]), check(y, names[1])
+    if x.shape[0] != y.shape[0]:
+        hint = transposed(names) if x.shape[1] in y.shape or y.shape[1] in x.shape else ""
+        raise AnalysisError(f"the activations do not correspond: {names[0]} has {x.shape[0]} rows and {names[1]} {y.shape[0]}{hint}")
     return x, y
 
 
-def check_positions(n: int, d1: int, d2: int, names: tuple[str, str]) -> None:
-    """Raises AnalysisError where there are too few positions for CCA."""
-    most = max(d1, d2)
-    if n > most:
-        return
-    transposed = f". If the rows are channels and the columns positions, transpose: {names[0]}.T" if n < min(d1, d2) else ""
-    raise AnalysisError(
-        f"{names[0]} and {names[1]}: {n} positions of {d1} and {d2} channels. CCA needs more than "
-        f"{most} (with so few it finds coefficients of 1 in noise): give at least {10 * most} by more "
-        f"images, or sample fewer channels{transposed}"
-    )
+def transposed(names: Sequence[str]) -> str:
+    """Returns a hint that activations may have been given as [d, n]."""
+    are = f"Are {' and '.join(names)}" if len(names) > 1 else f"Is {names[0]}"
+    return f". {are} transposed? Rows are positions and columns channels, [n, d]: with google/svcca's [d, n], give x.T"
 
 
-def _as_array(activations: Any, name: str) -> np.ndarray:
-    try:
-        return np.asarray(activations)
-    except (ValueError, TypeError) as error:
-        raise AnalysisError(f"{name} is not an array ({error})") from error
+def widen(value: Any, counted: Any = None, *, together: bool = False) -> Any:
+    """Returns rows as the device can sum them without loss: `Centred` where float32 would lose them.
+
+    Only NumPy arrays can hold what float32 loses, unless jax_enable_x64 is set: float64, whole
+    numbers, and numbers of float32 below its smallest normal one. Everything else is returned as
+    it is.
+
+    Args:
+      value: From `check`.
+      counted: [n], above 0 for the rows that count; all count where None.
+      together: Whether all channels get one unit instead of one each, then [1].
+    """
+    if not isinstance(value, np.ndarray) or _float64_is_kept() or isinstance(counted, jax.core.Tracer) or not _lost(value):
+        return value
+    x = value.astype(np.float64)
+    precision = float(np.finfo(value.dtype).eps) if np.issubdtype(value.dtype, np.floating) else 0.0
+    with np.errstate(all="ignore"):  # NaN and infinity are told of when the comparison is finished
+        if counted is None:
+            mean = x.mean(0)
+        else:
+            mask = np.asarray(counted) > 0
+            mean = x[mask].mean(0) if mask.any() else np.zeros(x.shape[1])
+            x = np.where(mask[:, None], x, mean)
+        rest = x - mean
+        spread = np.maximum(rest.max(0), -rest.min(0))
+        largest = spread + np.abs(mean)
+        if together:
+            spread, largest = spread.max(keepdims=True), largest.max(keepdims=True)
+        exponent = units.choose(np, np.where(spread > 0, spread, largest))
+        shift = -np.where(exponent == units.NOTHING, 0, exponent)
+        mean = np.ldexp(mean, shift)
+        high = mean.astype(np.float32)
+        low = np.where(np.isfinite(high), mean - high, 0).astype(np.float32)
+        rounding = np.ldexp(precision * largest, shift).astype(np.float32)
+        values = (np.ldexp(rest, shift) if shift.any() else rest).astype(np.float32)
+        return Centred(values, high, low, exponent, np.broadcast_to(rounding, exponent.shape))
+
+
+def _float64_is_kept() -> bool:
+    return jax.dtypes.canonicalize_dtype(np.float64) == np.float64
+
+
+def _lost(value: np.ndarray) -> bool:
+    """Whether converting to float32 would lose what the array holds."""
+    if value.dtype == np.float32:
+        sample = np.abs(value[:_SAMPLE])
+        return bool(((sample > 0) & (sample < np.finfo(np.float32).tiny)).any())
+    return value.dtype != bool and value.dtype.itemsize >= 4

@@ -113,7 +113,7 @@ def empty(sampling: Sampling, x: Mapping[str, Shaped], y: Mapping[str, Shaped], 
                 drawn[repeat, draw_images(sampling, grid, repeat)] = True
             chosen[grid] = put(drawn)
         one = sums.empty({a: channels}, {b: channels})
-        found[a, b] = jax.tree.map(lambda leaf: put(np.zeros((sampling.repeats, *leaf.shape), leaf.dtype)), one)
+        found[a, b] = jax.tree.map(lambda leaf: put(np.stack([np.asarray(leaf)] * sampling.repeats)), one)
     return Sampled(put(np.zeros((), np.int32)), chosen, found)
 
 

@@ -101,19 +101,23 @@ def choose_pairs(x: Iterable[str], y: Iterable[str], pairs: Iterable[moments.Pai
 
 
 def empty(x: Mapping[str, Shaped], y: Mapping[str, Shaped], pairs: Iterable[moments.Pair] | None = None, mesh: Mesh | None = None) -> StageMoments:
-    """Moments of nothing yet, by the grid on which stages meet.
+    """Returns moments of nothing yet, by the grid on which stages meet.
 
     Args:
-      x: the first network's activations by stage, or anything with their shapes ([b, h, w, c] or [b, c]), e.g. from jax.eval_shape.
-      y: the second's.
-      pairs: which (first, second) stages are compared; all where None.
-      mesh: see `moments.empty`.
+      x: The first network's activations by stage, or anything with their shapes ([b, h, w, c] or
+        [b, c]), e.g. from jax.eval_shape.
+      y: The second network's activations by stage.
+      pairs: The (first, second) stages which are compared; all where None.
+      mesh: See `moments.empty`.
 
     Raises:
-      AnalysisError: as `choose_pairs`.
+      AnalysisError: A stage's activations have another number of axes, or as `choose_pairs`.
     """
     met: dict[Grid, list[moments.Pair]] = {}
     for a, b in choose_pairs(x, y, pairs):
+        for name, of in ((a, x[a]), (b, y[b])):
+            if len(of.shape) not in (2, 4):
+                raise AnalysisError(f"{name}: activations of the shape {tuple(of.shape)}: a stage's are [b, h, w, c] or [b, c]")
         met.setdefault(common_grid(x[a], y[b]), []).append((a, b))
     return {grid: moments.empty({a: x[a].shape[-1] for a, _ in some}, {b: y[b].shape[-1] for _, b in some}, some, mesh) for grid, some in met.items()}
 

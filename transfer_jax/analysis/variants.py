@@ -3,12 +3,11 @@
 Source: Raghu et al., "SVCCA", NeurIPS 2017; Morcos, Raghu, Bengio, "Insights on representational similarity", NeurIPS 2018.
 """
 
-from typing import Any
-
+import jax
 import numpy as np
 
-from transfer_jax.analysis import cca, result, rows, whitening
-from transfer_jax.analysis.moments import Moments
+from transfer_jax.analysis import cca, result, whitening
+from transfer_jax.analysis.moments import Moments, Own
 from transfer_jax.core.errors import AnalysisError
 
 _NAMES = ("x", "y")
@@ -32,17 +31,16 @@ def svcca(state: Moments, keep: float = 0.99, threshold: float = 0.98, *, names:
     """
     if not 0 < keep < 1:
         raise AnalysisError(f"keep={keep}: choose a share of the variance between 0 and 1, e.g. 0.99")
-    sides = _sides(state, names, keep)
+    state, sides = _sides(state, names, keep)
     (cross,) = state.cross.values()
     values = whitening.coefficients(np, *sides, cross.value())
-    return result.summary(state, values, (sides[0].rank, sides[1].rank), threshold)
+    found = result.summary(state, values, [side.rank for side in sides], [side.lost for side in sides], threshold)
+    return result.caution(found, names)
 
 
-def pwcca(x: Any, y: Any) -> float:
-    """Returns `pwcca_from_moments` of raw activations x [n, d1] and y [n, d2]."""
-    x, y = rows.pair(x, y)
-    rows.check_positions(len(x), x.shape[1], y.shape[1], _NAMES)
-    return pwcca_from_moments(cca.update(cca.moments(x.shape[1], y.shape[1]), x, y))
+def pwcca(x: cca.Rows, y: cca.Rows, *, names: tuple[str, str] = _NAMES) -> float:
+    """Computes `pwcca_from_moments` of x [n, d1] and y [n, d2]; errors as `cca.moments_of`."""
+    return pwcca_from_moments(cca.moments_of(x, y, names=names), names=names)
 
 
 def pwcca_from_moments(state: Moments, *, names: tuple[str, str] = _NAMES) -> float:
@@ -62,7 +60,7 @@ def pwcca_from_moments(state: Moments, *, names: tuple[str, str] = _NAMES) -> fl
     Raises:
       AnalysisError: as `cca.finish`.
     """
-    sides = _sides(state, names)
+    state, sides = _sides(state, names)
     (cross,) = state.cross.values()
     u, values, vt = np.linalg.svd(whitening.matrix(np, *sides, cross.value()), full_matrices=False)
     chosen = 0 if sides[0].rank <= sides[1].rank else 1
@@ -73,11 +71,16 @@ def pwcca_from_moments(state: Moments, *, names: tuple[str, str] = _NAMES) -> fl
     return float(np.clip(values[:count], 0, 1) @ weights / weights.sum()) if count else 0.0
 
 
-def _sides(state: Moments, names: tuple[str, str], keep: float | None = None) -> tuple[whitening.Side, whitening.Side]:
+def _sides(state: Moments, names: tuple[str, str], keep: float | None = None) -> tuple[Moments, tuple[whitening.Side, whitening.Side]]:
+    """Returns the moments on the host, all channels of a side in one unit, and both sides whitened."""
     (pair,) = state.cross
-    (state,) = result.check([state], {pair: names})
-    owns = [own for side in (state.x, state.y) for own in side.values()]
-    whitened = [result.whiten(state, own, 0.0, None, False) for own in owns]
-    if keep is not None:  # a side without variance keeps nothing
-        whitened = [whitening.leading(np, own.products.value(), share=keep) if side.rank else side for own, side in zip(owns, whitened, strict=True)]
-    return whitened[0], whitened[1]
+    state = result.in_common_units(jax.device_get(result.check([state], {pair: names})[0]))
+
+    def whitened(own: Own) -> whitening.Side:
+        side = result.whiten(state, own, 0.0, None, False)
+        if keep is None or not side.rank:  # a side without variance keeps nothing
+            return side
+        return whitening.leading(np, own.products.value(), share=keep, lost=side.lost)
+
+    (x,), (y,) = state.x.values(), state.y.values()
+    return state, (whitened(x), whitened(y))

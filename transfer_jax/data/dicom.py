@@ -73,6 +73,12 @@ def _shown(file: Any) -> np.ndarray:
     samples = integer(file, "SamplesPerPixel")
     if samples != (3 if interpretation in _COLOUR else 1):
         raise Refusal(f"its SamplesPerPixel is {samples}, which does not go with {interpretation}")
+    if "PixelData" in file:
+        stored_bits = integer(file, "BitsStored")
+        high_bit = integer(file, "HighBit", stored_bits - 1)
+        if high_bit != stored_bits - 1:
+            reason = f"its values do not lie in the lowest bits, and its BitsStored is {stored_bits}"
+            raise Refusal(f"its HighBit is {high_bit}: {reason}")
     presentation = value(file, "PixelPresentation")
     if presentation in ("COLOR", "MIXED") and interpretation not in _COLOUR:
         reason = "colours of a supplemental palette are not shown"

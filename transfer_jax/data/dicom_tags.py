@@ -8,7 +8,7 @@ PALETTES = ("Red", "Green", "Blue")
 
 # Everything that is ever read of a file; none of these tags, nor what they contain, names a person.
 READ = [
-    "SOPClassUID", "Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation",
+    "SOPClassUID", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
     "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames",
     "PixelPresentation", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
     "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence",

@@ -127,7 +127,8 @@ class RecordSource:
         data = os.pread(self._descriptor(number), length + _FOOTER.size, offset)
         payload = data[:length]
         if len(data) != length + _FOOTER.size or masked_crc(payload) != _FOOTER.unpack(data[length:])[0]:
-            raise DataError(f"{self._paths[number]}: wrong checksum in record {position} (payload at byte {offset}); {_REBUILD}")
+            record = position - int(np.searchsorted(self._file, number))  # in its own file
+            raise DataError(f"{self._paths[number]}: wrong checksum in record {record} (payload at byte {offset}); {_REBUILD}")
         return payload
 
     def _descriptor(self, number: int) -> int:

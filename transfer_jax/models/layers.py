@@ -65,7 +65,8 @@ class BatchNorm(nn.Module):
         mean = self.variable("batch_stats", "mean", jnp.zeros, channels)
         var = self.variable("batch_stats", "var", jnp.ones, channels)
         if not train:
-            return _affine(x, scale, bias, mean.value, var.value + self.epsilon)
+            # The mean first: x * factor would round away what is left of values far from zero.
+            return _affine(x - _last(mean.value, x.ndim), scale, bias, jnp.zeros_like(bias), var.value + self.epsilon)
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         near = lax.stop_gradient(_near_mean(x))
         x = x - _last(near, x.ndim)

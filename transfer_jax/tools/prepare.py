@@ -155,7 +155,7 @@ def _prepare(args: argparse.Namespace, card: Card, listing: catalogue.Listing, o
     except KeyboardInterrupt:
         print("\nstopped; finished shards are kept, and the same command goes on from there", file=sys.stderr)
         sys.exit(130)
-    for note in manifest.source["notes"][len(listing.notes) :]:
+    for note in manifest.source["notes"][len(source["notes"]) :]:
         print(f"note: {note}")
     return manifest
 

@@ -104,3 +104,14 @@ def test_the_only_folder_is_gone_into(tmp_path):
 def test_what_is_not_clear_is_refused(tmp_path, names, message):
     with pytest.raises(DataError, match=message):
         read(touch(tmp_path, *names))
+
+
+@pytest.mark.parametrize("above", ["set", "x/set", "x/y/set"])
+@pytest.mark.parametrize("beside", [(), ("logo.png",)])
+def test_folders_that_are_alone_in_theirs_are_gone_into(tmp_path, above, beside):
+    touch(tmp_path, f"{above}/a/1.png", f"{above}/b/2.png", *beside)
+    items, names, notes = read(tmp_path)
+    assert names == ["a", "b"]
+    assert items == {f"{above}/a/1.png": 0, f"{above}/b/2.png": 1}
+    assert f"the folder {above} is the only one" in notes[0]
+    assert any("images beside it are left out: 1 (logo.png)" in note for note in notes) == bool(beside)

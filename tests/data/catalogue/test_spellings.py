@@ -67,3 +67,12 @@ def test_a_hint_sees_through_case_and_spaces():
     assert spellings.hint("image", ["Patient", "IMAGE"]) == "did you mean 'IMAGE'? Case and spaces count"
     assert spellings.hint("Patient ID", ["patient_id"]) == "did you mean 'patient_id'? Case and spaces count"
     assert spellings.hint("grad", ["grade"]) == "did you mean 'grade'?"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("1.000", "1"), ("7.", "7"), ("-1.0", "-1"), ("-0.0", "0"), ("+12.0000", "12"), ("1,000", "1,000"),
+     ("1,0000", "1"), ("007", "007"), ("007.0", "007.0"), ("1E5", "1E5"), ("1.50", "1.50"), ("12,", "12")],
+)  # fmt: skip
+def test_names_written_as_whole_numbers_are_one(text, name):
+    assert spellings.name(text) == name

@@ -63,13 +63,26 @@ def read(folder: Path, *, patient: str = "") -> Listing:
 
 
 def _level(folder: Path) -> tuple[Path, list[str]]:
-    """The folder that holds the classes or splits: the one that was given, or the only one in it that holds several."""
-    inside = _folders(folder)
-    if len(inside) != 1 or split_named(inside[0].name) or files.images(folder) or files.images(inside[0]):
-        return folder, []
-    if len(_folders(inside[0])) < 2:
-        return folder, []
-    return inside[0], [f"the folder {inside[0].name} is the only one, and the folders in it are taken as classes or splits"]
+    """Returns the folder that holds the classes or splits, and a note on how it was found.
+
+    It is the one that was given, or the first below it, by folders that are alone in theirs, that
+    holds several folders.
+    """
+    level, beside = folder, []
+    while True:
+        inside = _folders(level)
+        if len(inside) != 1 or split_named(inside[0].name) or files.images(inside[0]):
+            return folder, []
+        beside += files.images(level)
+        level = inside[0]
+        if len(_folders(level)) > 1:
+            break
+    name = level.relative_to(folder).as_posix()
+    notes = [f"the folder {name} is the only one, and the folders in it are taken as classes or splits"]
+    if beside:
+        example = beside[0].relative_to(folder).as_posix()
+        notes.append(f"images beside it are left out: {len(beside)} ({example})")
+    return level, notes
 
 
 def _homes(level: Path, left: files.LeftOut) -> dict[str | None, Path]:

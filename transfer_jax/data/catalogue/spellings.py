@@ -18,7 +18,8 @@ from transfer_jax.core.names import nearest
 _SAME = dict.fromkeys(map(ord, "‐‑‒–—−﹣－"), "-") | dict.fromkeys(map(ord, "\u200b\u2060\ufeff"))
 _PLAIN = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?")
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?P<mark>[.,' ’])\d{3}(?:(?P=mark)\d{3})*(?P<rest>[.,]\d+)?")
-_WHOLE = re.compile(r"\+?(0|[1-9]\d*)(?:[.,]0{1,2})?")
+# "1,000" is a thousand to some and one to others, and stays as it is.
+_WHOLE = re.compile(r"(?:\+?|(?P<minus>-))(?P<digits>0|[1-9]\d*)(?:\.0*|,(?:0{1,2}|0{4,})?)?")
 _CACHED = 1 << 16
 
 
@@ -76,10 +77,15 @@ def key(text: str) -> float | str:
 
 @functools.lru_cache(_CACHED)
 def name(text: str) -> str:
-    """Returns the one spelling of a name: a whole number without its ".0" or "+", otherwise plain text."""
+    """Returns the one spelling of a name: a whole number without its ".0" or "+", otherwise plain text.
+
+    A number with leading zeros ("007") or an exponent ("1E5") is a name like any other.
+    """
     text = plain(text)
     whole = _WHOLE.fullmatch(text)
-    return whole[1] if whole else text
+    if whole is None:
+        return text
+    return ("-" if whole["minus"] and whole["digits"] != "0" else "") + whole["digits"]
 
 
 def order(text: str) -> tuple[tuple[int, float, str], ...]:
