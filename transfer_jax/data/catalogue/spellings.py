@@ -18,8 +18,8 @@ from transfer_jax.core.names import nearest
 _SAME = dict.fromkeys(map(ord, "‐‑‒–—−﹣－"), "-") | dict.fromkeys(map(ord, "\u200b\u2060\ufeff"))
 _PLAIN = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?")
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?P<mark>[.,' ’])\d{3}(?:(?P=mark)\d{3})*(?P<rest>[.,]\d+)?")
-# "1,000" is a thousand to some and one to others, and stays as it is.
-_WHOLE = re.compile(r"(?:\+?|(?P<minus>-))(?P<digits>0|[1-9]\d*)(?:\.0*|,(?:0{1,2}|0{4,})?)?")
+# "1.000" is a thousand to some and one to others, and stays as it is.
+_WHOLE = re.compile(r"(?:\+?|(?P<minus>-))(?P<digits>0|[1-9]\d*)(?:[.,](?:0{1,2}|0{4,})?)?")
 _CACHED = 1 << 16
 
 
