@@ -8,8 +8,11 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
+from transfer_jax.data import originals
+
 ANGIOGRAPHY = "1.2.840.10008.5.1.4.1.1.1"
 RAMP = (np.arange(40 * 60) % 4000).reshape(40, 60)
+DEEP = (RAMP * 16 + 100).astype(np.uint16)
 
 
 FOLDER = Path(pydicom.__file__).parent / "data" / "test_files"  # pydicom's own, in its wheel
@@ -81,3 +84,14 @@ def palette(red, green, blue, first, bits, depth=16, byte_order="<"):
         data = words.tobytes()
         tags[f"{colour}PaletteColorLookupTableData"] = data + b"\0" * (len(data) % 2)
     return tags
+
+
+def grey(path):
+    """What the product shows of a file, one channel."""
+    return originals.load(path, 1)[..., 0]
+
+
+def stretched(values):
+    """Values from the darkest to the brightest as 0-255, not rounded."""
+    values = np.asarray(values, float)
+    return (values - values.min()) * (255 / (values.max() - values.min()))

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pydicom
 import pytest
-from dicom_maker import RAMP, item, write
+from dicom_maker import DEEP, RAMP, grey, item, stretched, write
 from pydicom import pixels, uid
 
 from transfer_jax.core.errors import DataError
@@ -12,15 +12,6 @@ from transfer_jax.data import originals
 
 RNG = np.random.default_rng(0)
 COLOUR = cv2.GaussianBlur(RNG.integers(0, 256, (40, 60, 3), np.uint8), (0, 0), 2)
-DEEP = (RAMP * 16 + 100).astype(np.uint16)
-
-
-def stretched(values):
-    return (values - values.min()) * (255.0 / (values.max() - values.min()))
-
-
-def grey(path):
-    return originals.load(path, 1)[..., 0]
 
 
 def refused(path, reason):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from dicom_maker import RAMP, item, lookup_table, write
+from dicom_maker import RAMP, grey, item, lookup_table, stretched, write
 
 from transfer_jax.core.errors import DataError
 from transfer_jax.data import originals
@@ -12,28 +12,19 @@ SIGNED = (RAMP - 1000).astype(np.int16)
 DISC = (np.arange(60) - 30) ** 2 + ((np.arange(40) - 20) ** 2)[:, None] < 300
 
 
-def shown(path):
-    return originals.load(path, 1)[..., 0]
-
-
-def stretched(values):
-    values = np.asarray(values, float)
-    return (values - values.min()) * (255 / (values.max() - values.min()))
-
-
 def window(values, centre, width):
     """The linear window of PS3.3 C.11.2.1.2."""
     return np.clip((values - (centre - 0.5)) / (width - 1) + 0.5, 0, 1) * 255
 
 
 def test_without_a_window_the_range_is_stretched_and_monochrome1_turned_over(tmp_path):
-    np.testing.assert_allclose(shown(write(tmp_path / "a.dcm", DEEP)), stretched(DEEP), atol=0.51)
+    np.testing.assert_allclose(grey(write(tmp_path / "a.dcm", DEEP)), stretched(DEEP), atol=0.51)
     turned = write(tmp_path / "b.dcm", DEEP, "MONOCHROME1")
-    np.testing.assert_allclose(shown(turned), 255 - stretched(DEEP), atol=0.51)
+    np.testing.assert_allclose(grey(turned), 255 - stretched(DEEP), atol=0.51)
 
 
 def test_equal_pixels_are_black(tmp_path):
-    assert (shown(write(tmp_path / "a.dcm", np.full((40, 60), 700, np.uint16))) == 0).all()
+    assert (grey(write(tmp_path / "a.dcm", np.full((40, 60), 700, np.uint16))) == 0).all()
 
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
@@ -54,13 +45,13 @@ def test_windows_are_those_of_the_standard(tmp_path, stored, slope, photometric)
         WindowWidth=[width, 2.0],
         **tags,
     )
-    np.testing.assert_allclose(shown(path), expected, atol=0.51)
-    assert len(np.unique(shown(path))) > 100
+    np.testing.assert_allclose(grey(path), expected, atol=0.51)
+    assert len(np.unique(grey(path))) > 100
 
 
 def test_a_negative_slope_without_a_window_makes_the_lowest_stored_value_white(tmp_path):
     path = write(tmp_path / "a.dcm", DEEP, RescaleSlope=-2, RescaleIntercept=50)
-    np.testing.assert_allclose(shown(path), 255 - stretched(DEEP), atol=0.51)
+    np.testing.assert_allclose(grey(path), 255 - stretched(DEEP), atol=0.51)
 
 
 @pytest.mark.parametrize(
@@ -81,15 +72,15 @@ def test_a_negative_slope_without_a_window_makes_the_lowest_stored_value_white(t
 )
 def test_empty_and_half_given_tags_count_as_absent(tmp_path, tags):
     path = write(tmp_path / "a.dcm", DEEP, **tags)
-    np.testing.assert_allclose(shown(path), stretched(DEEP), atol=0.51)
+    np.testing.assert_allclose(grey(path), stretched(DEEP), atol=0.51)
 
 
 def test_the_first_whole_window_is_taken(tmp_path):
     windows = {"WindowCenter": ["", "900", "1"], "WindowWidth": ["700", "800", "1"]}
     path = write(tmp_path / "a.dcm", DEEP, **windows)
-    np.testing.assert_allclose(shown(path), window(DEEP, 900, 800), atol=0.51)
+    np.testing.assert_allclose(grey(path), window(DEEP, 900, 800), atol=0.51)
     path = write(tmp_path / "b.dcm", DEEP, WindowCenter=[900, 1], WindowWidth=800)
-    np.testing.assert_allclose(shown(path), window(DEEP, 900, 800), atol=0.51)
+    np.testing.assert_allclose(grey(path), window(DEEP, 900, 800), atol=0.51)
 
 
 @pytest.mark.parametrize(
@@ -104,15 +95,15 @@ def test_the_first_whole_window_is_taken(tmp_path):
 def test_window_functions(tmp_path, function, expected):
     tags = {"WindowCenter": 2000, "WindowWidth": 900, "VOILUTFunction": function}
     path = write(tmp_path / "a.dcm", DEEP, **tags)
-    np.testing.assert_allclose(shown(path), expected(DEEP.astype(float)), atol=0.51)
+    np.testing.assert_allclose(grey(path), expected(DEEP.astype(float)), atol=0.51)
 
 
 def test_narrow_windows(tmp_path):
     threshold = write(tmp_path / "a.dcm", DEEP, WindowCenter=2000, WindowWidth=1)
-    np.testing.assert_array_equal(shown(threshold), np.where(DEEP > 1999.5, 255, 0))
+    np.testing.assert_array_equal(grey(threshold), np.where(DEEP > 1999.5, 255, 0))
     tags = {"WindowCenter": 0, "WindowWidth": 0.001, "VOILUTFunction": "SIGMOID"}
     steep = write(tmp_path / "b.dcm", SIGNED, **tags)
-    assert set(np.unique(shown(steep))) == {0, 128, 255}
+    assert set(np.unique(grey(steep))) == {0, 128, 255}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +157,7 @@ def test_enhanced_objects_keep_windows_and_slopes_in_functional_groups(tmp_path)
         SharedFunctionalGroupsSequence=[rescale],
         PerFrameFunctionalGroupsSequence=[voi],
     )
-    np.testing.assert_allclose(shown(path), window(DEEP * -2.0 + 9, -3000, 2000), atol=0.51)
+    np.testing.assert_allclose(grey(path), window(DEEP * -2.0 + 9, -3000, 2000), atol=0.51)
 
 
 PADDED = [
@@ -194,7 +185,7 @@ def test_padding_is_black_and_leaves_the_range(tmp_path, stored, padding, tags, 
     if photometric == "MONOCHROME1":
         expected[DISC] = 255 - expected[DISC]
     path = write(tmp_path / "a.dcm", pixels, photometric, **tags, **view)
-    np.testing.assert_allclose(shown(path), expected, atol=0.51)
+    np.testing.assert_allclose(grey(path), expected, atol=0.51)
 
 
 @pytest.mark.parametrize(("stored", "padding"), [(SIGNED, -2000), (DEEP, 63536)])
@@ -207,14 +198,14 @@ def test_padding_values_written_with_the_wrong_sign(tmp_path, stored, padding):
     path.write_bytes(data.replace(tag + right, tag + wrong))
     expected = np.zeros(stored.shape)
     expected[DISC] = stretched(stored[DISC])
-    np.testing.assert_allclose(shown(path), expected, atol=0.51)
+    np.testing.assert_allclose(grey(path), expected, atol=0.51)
 
 
 def test_padding_beyond_the_stored_bits(tmp_path):
     stored = (RAMP % 4096).astype(np.uint16)
     stored[20, 30] = 4095  # what 65535 is without its unused bits: a bright pixel, not padding
     pixels = np.where(DISC, stored, 65535).astype(np.uint16)
-    result = shown(write(tmp_path / "a.dcm", pixels, BitsStored=12, PixelPaddingValue=65535))
+    result = grey(write(tmp_path / "a.dcm", pixels, BitsStored=12, PixelPaddingValue=65535))
     expected = np.zeros(stored.shape)
     expected[DISC] = stretched(stored[DISC])
     np.testing.assert_allclose(result, expected, atol=0.51)
@@ -224,23 +215,23 @@ def test_padding_beyond_the_stored_bits(tmp_path):
 def test_an_image_of_nothing_but_padding_is_black(tmp_path, photometric):
     nothing = np.full((40, 60), 9, np.uint16)
     path = write(tmp_path / "a.dcm", nothing, photometric, PixelPaddingValue=9)
-    assert (shown(path) == 0).all()
+    assert (grey(path) == 0).all()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_floating_point_pixels(tmp_path, dtype):
     values = (RAMP / 7 - 100).astype(dtype)
     path = write(tmp_path / "a.dcm", values)
-    np.testing.assert_allclose(shown(path), stretched(values), atol=0.51)
+    np.testing.assert_allclose(grey(path), stretched(values), atol=0.51)
     path = write(tmp_path / "b.dcm", values, WindowCenter=100, WindowWidth=300)
-    np.testing.assert_allclose(shown(path), window(values, 100, 300), atol=0.51)
+    np.testing.assert_allclose(grey(path), window(values, 100, 300), atol=0.51)
     keyword = ("Float" if dtype is np.float32 else "DoubleFloat") + "PixelPaddingValue"
     expected = np.zeros(values.shape)
     expected[DISC] = stretched(values[DISC])
     for padding in (-9999.0, float("nan")):
         pixels = np.where(DISC, values, padding).astype(dtype)
         path = write(tmp_path / "c.dcm", pixels, **{keyword: padding})
-        np.testing.assert_allclose(shown(path), expected, atol=0.51)
+        np.testing.assert_allclose(grey(path), expected, atol=0.51)
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
@@ -262,7 +253,7 @@ def test_tables_come_before_windows_and_slopes(tmp_path):
         WindowCenter=30_000,
         WindowWidth=50_000,
     )
-    np.testing.assert_allclose(shown(path), window(DEEP % 256 * 256.0, 30_000, 50_000), atol=0.51)
+    np.testing.assert_allclose(grey(path), window(DEEP % 256 * 256.0, 30_000, 50_000), atol=0.51)
     voi = lookup_table(np.arange(4100), 0, 14)
     path = write(tmp_path / "b.dcm", DEEP, VOILUTSequence=[voi], WindowCenter=30, WindowWidth=50)
-    np.testing.assert_allclose(shown(path), DEEP * (255 / (2**14 - 1)), atol=0.51)
+    np.testing.assert_allclose(grey(path), DEEP * (255 / (2**14 - 1)), atol=0.51)

@@ -5,22 +5,12 @@ import io
 import numpy as np
 import pydicom
 import pytest
-from dicom_maker import FOLDER, RAMP, write
+from dicom_maker import DEEP, FOLDER, RAMP, grey, stretched, write
 from pydicom import pixels, uid
 from pydicom.encaps import get_frame
 
 from transfer_jax.core.errors import DataError
 from transfer_jax.data import dicom, originals
-
-DEEP = (RAMP * 16 + 100).astype(np.uint16)
-
-
-def stretched(values):
-    return (values - values.min()) * (255.0 / (values.max() - values.min()))
-
-
-def grey(path):
-    return originals.load(path, 1)[..., 0]
 
 
 def refused(path, reason):

@@ -87,3 +87,16 @@ def unseal(value: Any) -> dict[str, Any]:
     if value[KEY] != of_json(fields):
         raise ValueError("it does not match its own digest: it was changed or damaged")
     return fields
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Returns the fields that `seal` was given, from a file of JSON.
+
+    Raises:
+      OSError: The file cannot be read.
+      ValueError: It is not JSON, or as `unseal`.
+    """
+    try:
+        return unseal(json.loads(path.read_bytes()))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply to be read") from error

@@ -123,11 +123,11 @@ def _fingerprint(folder: Path) -> dict[str, Any]:
             "the folder is not complete; run the study anew in another workdir"
         )
     try:
-        fields = digest.unseal(json.loads(path.read_bytes()))
+        fields = digest.read(path)
         if fields["format"] != 1:
             raise ValueError("a later version of this program wrote it")
         return fields
-    except (ValueError, KeyError, OSError, RecursionError) as error:
+    except (ValueError, KeyError, OSError) as error:
         raise ConfigError(f"{path} cannot be used ({error}): restore it from a copy, or run the study anew in another workdir") from error
 
 

@@ -85,12 +85,11 @@ def _diverged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _drawn(study: Study, rows: list[dict[str, Any]]) -> dict[str, str]:
     """Returns, for each arm, the first of its members that did not diverge, if there is one."""
-    sound = {(row["arm"], row["repeat"]) for row in rows if row["diverged_at"] is None}
+    arms = {arm.name: arm for arm in study.arms}
     members: dict[str, str] = {}
-    for arm in study.arms:
-        for repeat in range(study.repeats):
-            if (arm.name, repeat) in sound:
-                members.setdefault(arm.name, arm.member(repeat))
+    for row in rows:
+        if row["diverged_at"] is None:
+            members.setdefault(row["arm"], arms[row["arm"]].member(row["repeat"]))
     return members
 
 

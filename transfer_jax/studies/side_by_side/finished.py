@@ -135,12 +135,12 @@ def _check_diverged(folder: Path, study: Study, arm: Arm, take: str) -> None:
     for row in table:
         if row["arm"] == arm.name and row["diverged_at"]:
             member = arm.member(int(row["repeat"]))
-            before = "its best weights before that are there (take them by --take=best), or " * (
-                take == "last" and (folder / TAKE["best"] / member).exists()
-            )
+            advice = ""
+            if take == "last" and (folder / TAKE["best"] / member).exists():
+                advice = "its best weights before that are there (take them by --take=best), or "
             raise ConfigError(
                 f"{member} of {folder} diverged at step {row['diverged_at']} and left no {take} weights: "
-                f"{before}name another arm (arms: {', '.join(each.name for each in study.arms)})"
+                f"{advice}name another arm (arms: {', '.join(each.name for each in study.arms)})"
             )
 
 
