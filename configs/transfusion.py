@@ -1,18 +1,25 @@
 """Transfusion in small: what transfer does to accuracy and to the speed of convergence.
 
-Reproduces in small: Raghu et al. 2019, sections 3 and 5 (random against Mean-Var, transfusion of the first stages, full transfer).
-The paper, CBR-Tiny on 587 x 587 RETINA: random 95.8 % AUC, transfer 95.8 %; its speeds of convergence are in figures 6 and 7 only.
-Ours, on 2 CPU cores (2026-11-21; all arms and what was run: BUILD_NOTES.md, "Studies"), final AUC and steps to a threshold:
+Reproduces in small: Raghu et al. 2019, sections 3 and 5 (random against Mean-Var, transfusion of
+the first stages, full transfer). The paper, CBR-Tiny on 587 x 587 RETINA: random 95.8 % AUC,
+transfer 95.8 %; its speeds of convergence are in figures 6 and 7 only. Ours, on 2 CPU cores
+(2026-11-21; all arms and what was run: BUILD_NOTES.md, "Studies"), final AUC and steps to a
+threshold:
 
-  python -m transfer_jax.main --config=configs/transfusion.py           generated images, nothing to download
-      145 s    random 0.885, 75 steps to 0.80; pretrained 0.904, 30 steps (2026-11-23, with similarity and its pictures)
-  python -m transfer_jax.main --config=configs/transfusion.py:chest     pneumonia in children; the source is ChestX-ray14
-      366 s    random 0.982, 28 steps to 0.95; pretrained 0.987, 18 steps
-  python -m transfer_jax.main --config=configs/transfusion.py:retina    referable DR; the source is ChestX-ray14, too
-      739 s    no arm learns much from 415 small images: 0.61 to 0.62, no difference between arms
+  python -m transfer_jax.main --config=configs/transfusion.py
+      generated images, nothing to download
+      145 s: random 0.885, 75 steps to 0.80; pretrained 0.904, 30 steps (2026-11-23, with
+      similarity and its figures)
+  python -m transfer_jax.main --config=configs/transfusion.py:chest
+      pneumonia in children; the source is ChestX-ray14
+      366 s: random 0.982, 28 steps to 0.95; pretrained 0.987, 18 steps
+  python -m transfer_jax.main --config=configs/transfusion.py:retina
+      referable DR; the source is ChestX-ray14, too
+      739 s: no arm learns much from 415 small images: 0.61 to 0.62, no difference between arms
 
-The last two were run at 64 and 96 pixels, before batches had their present order. They read folders made by
-`python -m transfer_jax.tools.prepare` (README.md, "Real images"); other folders with --config.data.path=DIR and --config.source.data.path=DIR.
+The last two were run at 64 and 96 pixels, before batches had their present order. They read
+folders made by `python -m transfer_jax.tools.prepare` (README.md, "Real images"); other folders
+with --config.data.path=DIR and --config.source.data.path=DIR.
 """
 
 from transfer_jax import settings
@@ -35,16 +42,29 @@ def get_config(variant: str = "phantom"):
     )
     variants = {"phantom": _phantom, "retina": _retina, "chest": _chest}
     if variant not in variants:
-        raise ValueError(f"unknown variant {variant!r} of configs/transfusion.py: choose one of {', '.join(variants)}")
+        raise ValueError(
+            f"unknown variant {variant!r} of configs/transfusion.py: choose one of"
+            f" {', '.join(variants)}"
+        )
     variants[variant](config)
     return config
 
 
 def _phantom(config):
     size = 32
-    config.source.data.update(phantom="texture", size=size, train=2048, val=256, task="multiclass", labels=("texture",))
+    config.source.data.update(
+        phantom="texture", size=size, train=2048, val=256, task="multiclass", labels=("texture",)
+    )
     config.source.recipe.update(steps=200, learning_rate=2e-3, schedule="cosine", eval_every=100)
-    config.data.update(phantom="fundus", size=size, train=1024, val=512, labels=("grade",), threshold=2)
+    config.data.update(
+        phantom="fundus",
+        size=size,
+        train=1024,
+        val=512,
+        test=512,
+        labels=("grade",),
+        threshold=2,
+    )
     config.data.augment.flip = True
     config.recipe.update(steps=120, learning_rate=1e-3, eval_every=15, checkpoint_every=60)
     config.threshold_auc = 0.80

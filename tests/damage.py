@@ -10,7 +10,9 @@ FLIPS = int(os.environ.get("TRANSFER_JAX_FLIPS", "0"))
 
 @contextlib.contextmanager
 def flipped(path, byte, bit=0):
-    """One bit of a file is the other way round inside the block; in place, as other programs may have mapped it."""
+    """One bit of a file is the other way round inside the block; in place, as other programs may
+    have mapped it.
+    """
     _flip(path, byte, bit)
     try:
         yield path
@@ -36,7 +38,9 @@ def single_bits(folder, default, seed=0):
 
 
 def outcome(read, error):
-    """What `read` gives, or the message of the error of that kind: (value, None) or (None, message)."""
+    """What `read` gives, or the message of the error of that kind: (value, None) or (None,
+    message).
+    """
     try:
         return read(), None
     except error as problem:

@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from transfer_jax.data import originals
+from transfer_jax.data.prepare import originals
 
 ANGIOGRAPHY = "1.2.840.10008.5.1.4.1.1.1"
 RAMP = (np.arange(40 * 60) % 4000).reshape(40, 60)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from transfer_jax import models, settings
-from transfer_jax.studies import grid
+from transfer_jax.studies import members
 
 ROOT = Path(__file__).resolve().parent.parent
 SMOKE = [
@@ -23,18 +23,36 @@ SMOKE = [
     "--config.source.recipe.batch_size=8",
     "--config.similarity.images=40",
 ]
-SMALL = ["--config.data.train=40", "--config.data.val=24", "--config.source.data.train=40", "--config.source.data.val=24"]
+# The phases of an arm add up to the recipe's steps.
+ARMS = {
+    "juodelyte.py": [
+        "--config.recipe.steps=2",
+        *(f"--config.arms[2].phases[{i}].steps=1" for i in range(2)),
+    ]
+}
+SMALL = [
+    "--config.data.train=40",
+    "--config.data.val=24",
+    "--config.data.test=24",
+    "--config.source.data.train=40",
+    "--config.source.data.val=24",
+]
 
 
 def main(*args, cwd=ROOT):
     environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
     call = [sys.executable, "-m", "transfer_jax.main", *map(str, args)]
-    return subprocess.run(call, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
+    return subprocess.run(
+        call, capture_output=True, text=True, check=False, cwd=cwd, env=environment
+    )
 
 
 def test_the_readmes_first_command_at_smoke_size(tmp_path):
     command = first_block()[0]
-    assert command == "python -m pip install -e . && python -m transfer_jax.main --config=configs/transfusion.py"
+    assert (
+        command == "python -m pip install -e . && python -m transfer_jax.main"
+        " --config=configs/transfusion.py"
+    )
     args = shlex.split(command.split(" -m transfer_jax.main ")[1])
     done = main(*args, *SMOKE, *SMALL, f"--workdir={tmp_path}/w")
     assert done.returncode == 0, done.stderr
@@ -57,7 +75,12 @@ def test_the_readmes_second_command_is_what_ci_runs():
 
 
 def test_tensorboard_can_be_opened_as_told():
-    done = subprocess.run([sys.executable, "-m", "tensorboard.main", "--version"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "tensorboard.main", "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -65,33 +88,61 @@ def test_tensorboard_can_be_opened_as_told():
 def prepared(shared, tmp_path_factory):
     """The three real sets where the configs look for them, small."""
     folder = tmp_path_factory.mktemp("project")
-    for name, labels in (("fundus_dr", "grade"), ("cxr_kermany", "pneumonia"), ("cxr_nih14", "Pneumonia,Infiltration,view,sex")):
-        call = [sys.executable, "-m", "transfer_jax.tools.prepare", str(shared / name), f"--out={folder}/data/{name}"]
+    for name, labels in (
+        ("fundus_dr", "grade"),
+        ("cxr_kermany", "pneumonia"),
+        ("cxr_nih14", "Pneumonia,Infiltration,view,sex"),
+    ):
+        call = [
+            sys.executable,
+            "-m",
+            "transfer_jax.tools.prepare",
+            str(shared / name),
+            f"--out={folder}/data/{name}",
+        ]
         grey = [] if name == "fundus_dr" else ["--grey"]
-        subprocess.run([*call, f"--labels={labels}", "--size=32", *grey], check=True, capture_output=True)
+        subprocess.run(
+            [*call, f"--labels={labels}", "--size=32", *grey], check=True, capture_output=True
+        )
     return folder
 
 
 @pytest.mark.shared_data
 @pytest.mark.parametrize(
     "study",
-    ["transfusion.py:retina", "transfusion.py:chest", "fig6_mean_var.py", "fig7_transfusion.py", "fig8_hybrids.py:largew", "fig8_hybrids.py:slim",
+    ["transfusion.py:retina", "transfusion.py:chest", "fig6_mean_var.py", "fig7_transfusion.py",
+     "fig8_hybrids.py:largew", "fig8_hybrids.py:slim",
      "appendix_resample.py", "similarity.py", "juodelyte.py:natural", "juodelyte.py:medical"],
 )  # fmt: skip
 def test_real_images_make_a_study(prepared, tmp_path, study):
-    done = main(f"--config={ROOT}/configs/{study}", *SMOKE, f"--workdir={tmp_path}/w", cwd=prepared)
+    arms = ARMS.get(study.partition(":")[0], [])
+    done = main(
+        f"--config={ROOT}/configs/{study}", *SMOKE, *arms, f"--workdir={tmp_path}/w", cwd=prepared
+    )
     assert done.returncode == 0, done.stderr
     config, variant = _config(study)
     for arm in config.get_config(*variant).arms:
-        assert (arm if isinstance(arm, str) else arm.name).replace(":", "_").replace("+", "_") in done.stdout
-    assert "Differences from random" in (tmp_path / "w" / "report.html").read_text()
+        assert (arm if isinstance(arm, str) else arm.name).replace(":", "_").replace(
+            "+", "_"
+        ) in done.stdout
+    assert "differences from random" in (tmp_path / "w" / "report.html").read_text()
 
 
 @pytest.mark.shared_data
 def test_random_networks_are_compared(prepared, tmp_path):
-    small = ["--config.network=cbr_tiny", "--config.network_options.layout=torchvision", "--config.data.path=data/cxr_kermany"]
+    small = [
+        "--config.network=cbr_tiny",
+        "--config.network_options.layout=torchvision",
+        "--config.data.path=data/cxr_kermany",
+    ]
     smoke = ["--config.repeats=2", "--config.recipe.batch_size=8", "--config.similarity.images=40"]
-    done = main(f"--config={ROOT}/configs/random_networks.py", *small, *smoke, f"--workdir={tmp_path}/w", cwd=prepared)
+    done = main(
+        f"--config={ROOT}/configs/random_networks.py",
+        *small,
+        *smoke,
+        f"--workdir={tmp_path}/w",
+        cwd=prepared,
+    )
     assert done.returncode == 0, done.stderr
     rows = (tmp_path / "w" / "similarity.csv").read_text()
     assert rows.count("\nbefore,random,0,random,1,") == 4
@@ -102,7 +153,7 @@ def test_the_papers_own_sources_fit_their_network(variant):
     config, _ = _config("juodelyte.py")
     study = settings.load(config.get_config(variant))
     source = models.without(models.shapes(settings.network(study, 1), 32, 3), models.HEADS)
-    grid.check(study, source)
+    members.check(study, source)
     with pytest.raises(ValueError, match="unknown variant"):
         config.get_config("textures")
 
@@ -123,7 +174,9 @@ def test_every_config_file_is_run_by_a_test():
 @pytest.mark.parametrize("variant", ["largew", "resnet", "slim"])
 def test_hybrids_of_every_network_can_be_made(variant):
     config, _ = _config("fig8_hybrids.py")
-    grid.check(settings.load(config.get_config(variant)), None)  # its source is trained: its shapes are known
+    members.check(
+        settings.load(config.get_config(variant)), None
+    )  # its source is trained: its shapes are known
     with pytest.raises(ValueError, match="unknown variant"):
         config.get_config("resnet18")
 
@@ -141,10 +194,30 @@ CONFIG = "--config=configs/transfusion.py"
         ([CONFIG, "--config.recipe.steps=many"], "many"),
         ([CONFIG, "--confg.seed=1"], "confg"),
         ([CONFIG, "stray"], "unexpected argument 'stray'"),
-        ([CONFIG, "--config.recipe.momentum=0.5"], "config.recipe.momentum is read by optimizer='sgd' only"),
-        ([CONFIG, "--config.source.kind=none"], "begins from pretrained weights, but config.source.kind is 'none'"),
-        ([CONFIG + ":chest"], "data folder data/cxr_kermany does not exist: make it with python -m transfer_jax.tools.prepare"),
-        ([CONFIG, "--config.arms=('random',)", "--config.source.kind=none", "--config.source.recipe.steps=3"], "nothing reads it"),
+        (
+            [CONFIG, "--config.recipe.momentum=0.5"],
+            "config.recipe.momentum is read by optimizer='sgd' only",
+        ),
+        (
+            [CONFIG, "--config.source.kind=none"],
+            "begins from pretrained weights, but config.source.kind is 'none'",
+        ),
+        (
+            [CONFIG + ":chest"],
+            (
+                "data folder data/cxr_kermany does not exist: make it with python -m"
+                " transfer_jax.tools.prepare"
+            ),
+        ),
+        (
+            [
+                CONFIG,
+                "--config.arms=('random',)",
+                "--config.source.kind=none",
+                "--config.source.recipe.steps=3",
+            ],
+            "nothing reads it",
+        ),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_code_2(tmp_path, args, message):

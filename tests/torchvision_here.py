@@ -1,6 +1,8 @@
-"""torchvision, also where its compiled operators do not go with the torch that is installed (a CPU build of torch beside a CUDA build of it).
+"""torchvision, also where its compiled operators do not go with the torch that is installed (a CPU
+build of torch beside a CUDA build of it).
 
-Importing it then fails for want of a few operators' names. They are declared here; none of its classification networks uses them.
+Importing it then fails for want of a few operators' names. They are declared here; none of its
+classification networks uses them.
 """
 
 import re

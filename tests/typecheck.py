@@ -1,4 +1,6 @@
-"""The checker of types and shapes while testing: an int is a float, as in the rest of Python's typing."""
+"""The checker of types and shapes while testing: an int is a float, as in the rest of Python's
+typing.
+"""
 
 from beartype import BeartypeConf, beartype
 

@@ -1,8 +1,10 @@
-"""`python -m transfer_jax.main --config=configs/transfusion.py [--workdir=DIR] [--config.x.y=value ...]`: runs a study."""
+"""Runs a study.
+
+python -m transfer_jax.main --config=configs/transfusion.py [--workdir=DIR] [--config.x.y=value ...]
+"""
 
 import contextlib
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -13,16 +15,30 @@ from ml_collections import config_flags
 
 from transfer_jax.core import errors
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "The study: a Python file whose get_config returns its options.", lock_config=True)
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study; one that holds this study is gone on with. Default: a new one in runs/.")
+_CONFIG = config_flags.DEFINE_config_file(
+    "config",
+    None,
+    "The study: a Python file whose get_config returns its options.",
+    lock_config=True,
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir",
+    None,
+    "Folder of the study; one that holds this study already is resumed. "
+    "Default: a new folder in runs/.",
+)
+_MISTAKES = (
+    flags.Error, AttributeError, KeyError, ValueError, TypeError, OSError, errors.UserError,
+)  # fmt: skip
 
 
 def _parse(argv: list[str]) -> list[str]:
-    """Flags as absl parses them, mistakes as one line."""
+    """Parses flags as absl does, and reports mistakes in one line."""
     try:
         rest = flags.FLAGS(argv)
-        getattr(_CONFIG.value, "items", None)  # a file that could not be loaded raises here, not before
-    except (flags.Error, AttributeError, KeyError, ValueError, TypeError, OSError, errors.UserError) as error:
+        # A file that could not be loaded raises here, not before.
+        getattr(_CONFIG.value, "items", None)
+    except _MISTAKES as error:
         _fail(_one_line(error))
     if len(rest) > 1:
         _fail(f"unexpected argument {rest[1]!r}: options begin with --")
@@ -32,7 +48,10 @@ def _parse(argv: list[str]) -> list[str]:
 
 
 def _one_line(error: BaseException) -> str:
-    """The error's message; of one that quotes a whole traceback (a mistake inside a config file), the last line."""
+    """Returns the message of an error in one line.
+
+    Of a message that quotes a traceback (a mistake inside a config file), that is its last line.
+    """
     text = str(error.args[0] if isinstance(error, KeyError) and error.args else error).strip()
     if "Traceback (most recent call last)" in text:
         text = text.splitlines()[-1]
@@ -46,11 +65,11 @@ def _fail(message: str) -> NoReturn:
 
 @contextlib.contextmanager
 def _stoppable(workdir: Path) -> Iterator[None]:
-    """Ctrl-C ends the program with a word on how to go on."""
+    """Ends the program on Ctrl-C, and says how to resume."""
     try:
         yield
     except (errors.Interrupted, KeyboardInterrupt):
-        print(f"\nstopped; the same command with --workdir={workdir} goes on from here", file=sys.stderr)
+        print(f"\nstopped; resume with the same command and --workdir={workdir}", file=sys.stderr)
         sys.exit(130)
 
 
@@ -59,20 +78,24 @@ def main(argv: list[str]) -> None:
     del argv
     if not flags.FLAGS["verbosity"].present:
         absl_logging.set_verbosity(absl_logging.WARNING)  # Orbax reports every file it writes
-    from transfer_jax import settings
+    from transfer_jax import api, settings
     from transfer_jax.core import platform
-    from transfer_jax.studies import runner
+    from transfer_jax.report import study_page as report
 
     platform.keep_large_buffers()
     try:
-        study = settings.load(_CONFIG.value, config_flags.get_override_values(flags.FLAGS["config"]))
-        workdir = Path(_WORKDIR.value or f"runs/{study.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+        overrides = config_flags.get_override_values(flags.FLAGS["config"])
+        study = settings.load(_CONFIG.value, overrides)
+        workdir = Path(_WORKDIR.value) if _WORKDIR.value else api.default_workdir(study)
         with _stoppable(workdir):
-            done = runner.run(study, workdir)
-    except errors.UserError as error:
+            results = api.run(study, workdir)
+            text = report.console(results)
+    except (errors.UserError, OSError) as error:
         _fail(_one_line(error))
-    notes = "".join(f"\n{note}" for note in done.notes)
-    print(f"\n{done.table}{notes}\n\nreport:      {done.report}\nTensorBoard: python -m tensorboard.main --logdir={done.tensorboard}")
+    print(
+        f"\n{text}\n\nreport:      {results.report}\n"
+        f"TensorBoard: python -m tensorboard.main --logdir={results.folder}"
+    )
 
 
 if __name__ == "__main__":

@@ -38,18 +38,24 @@ def test_chance_is_the_mean_of_independent_data_within_half_a_percent(n, d1, d2,
     means = simulated(n, d1, d2, draws)
     error = means.std() / np.sqrt(draws) / means.mean()
     assert error < 2e-3
-    assert chance.mean_coefficient(n, d1, d2) == pytest.approx(means.mean(), rel=4e-3 + 2 * error if d1 > 8 else 3 * error)
+    assert chance.mean_coefficient(n, d1, d2) == pytest.approx(
+        means.mean(), rel=4e-3 + 2 * error if d1 > 8 else 3 * error
+    )
 
 
 @pytest.mark.parametrize("n", [60, 1000, 10**6, 10**9])
 def test_the_exact_value_and_the_limit_law_agree_where_they_meet(n):
     for q in (8, 9, 30):
-        assert chance._in_the_limit(n - 1, 8, q) == pytest.approx(chance._exact(n - 1, 8, q), rel=4e-3)
+        assert chance._in_the_limit(n - 1, 8, q) == pytest.approx(
+            chance._exact(n - 1, 8, q), rel=4e-3
+        )
 
 
 def test_one_channel_is_the_exact_laws_special_case():
     for n, q in ((5, 2), (100, 7), (10_000, 300)):
-        assert chance._exact(n - 1, 1, q) == pytest.approx(chance.mean_coefficient(n, 1, q), rel=1e-4)
+        assert chance._exact(n - 1, 1, q) == pytest.approx(
+            chance.mean_coefficient(n, 1, q), rel=1e-4
+        )
 
 
 def test_no_channels_and_as_many_as_positions():

@@ -9,7 +9,12 @@ from transfer_jax.core.errors import AnalysisError
 def related(n, d1, d2, seed=0, noise=1.0):
     rng = np.random.default_rng(seed)
     z = rng.standard_normal((n, 3))
-    return tuple((z @ rng.standard_normal((3, d)) + noise * rng.standard_normal((n, d)) + 2).astype(np.float32) for d in (d1, d2))
+    return tuple(
+        (z @ rng.standard_normal((3, d)) + noise * rng.standard_normal((n, d)) + 2).astype(
+            np.float32
+        )
+        for d in (d1, d2)
+    )
 
 
 def by_kernels(x, y, unbiased):
@@ -23,7 +28,9 @@ def by_kernels(x, y, unbiased):
     k, m = (z - np.diag(np.diag(z)) for z in (k, m))
 
     def hsic(a, b):
-        return (np.trace(a @ b) + a.sum() * b.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * np.sum(a @ b)) / (n * (n - 3))
+        return (
+            np.trace(a @ b) + a.sum() * b.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * np.sum(a @ b)
+        ) / (n * (n - 3))
 
     return hsic(k, m) / np.sqrt(hsic(k, k) * hsic(m, m))
 
@@ -52,7 +59,9 @@ def test_rotations_and_scale_change_nothing():
 
 def test_independent_data_are_near_zero_without_bias_and_not_with_it():
     rng = np.random.default_rng(0)
-    draws = [[rng.standard_normal((64, 100)).astype(np.float32) for _ in range(2)] for _ in range(20)]
+    draws = [
+        [rng.standard_normal((64, 100)).astype(np.float32) for _ in range(2)] for _ in range(20)
+    ]
     assert abs(np.mean([cka.unbiased(*draw) for draw in draws])) < 0.02
     assert cka.from_moments(cca.update(cca.moments(100, 100), *draws[0])) > 0.5
 
@@ -70,7 +79,10 @@ def test_no_variance_and_nan_and_too_few_rows():
     assert cka.unbiased(np.zeros_like(x), y) == 0
     assert cka.from_moments(cca.update(cca.moments(4, 3), np.zeros_like(x), y)) == 0
     y[3, 1] = np.nan
-    for measure in (lambda: cka.unbiased(x, y), lambda: cka.from_moments(cca.update(cca.moments(4, 3), x, y))):
+    for measure in (
+        lambda: cka.unbiased(x, y),
+        lambda: cka.from_moments(cca.update(cca.moments(4, 3), x, y)),
+    ):
         with pytest.raises(AnalysisError, match=r"^y: "):
             measure()
     with pytest.raises(AnalysisError, match="at least 4"):

@@ -10,14 +10,20 @@ from transfer_jax.core import mesh as meshes
 from transfer_jax.core.errors import AnalysisError
 
 SIDE, IMAGES, BATCH = 8, 44, 16
-SAMPLING = Sampling(IMAGES, positions=300, channels=4, repeats=3)  # 5, 33 and all 44 images on grids of 8 x 8, 3 x 3 and 1
+SAMPLING = Sampling(
+    IMAGES, positions=300, channels=4, repeats=3
+)  # 5, 33 and all 44 images on grids of 8 x 8, 3 x 3 and 1
 
 
 def network(variables, images):
     """Stages on grids of 8 x 8, 3 x 3 (which does not divide 8) and without positions."""
     stem = jax.nn.relu(jnp.einsum("bhwc,cd->bhwd", images, variables["stem"]))
     block = jnp.tanh(jnp.einsum("bhwc,cd->bhwd", stem[:, ::3, ::3], variables["block"]))
-    return {"stem": stem, "block": block, "features": jnp.einsum("bhwc,cd->bd", block, variables["features"])}
+    return {
+        "stem": stem,
+        "block": block,
+        "features": jnp.einsum("bhwc,cd->bd", block, variables["features"]),
+    }
 
 
 def variables(seed, widths=(7, 6, 3)):
@@ -46,10 +52,14 @@ def batches(images=IMAGE, mesh=None):
 
 
 def plain(x, y):
-    """Canonical correlations in float64 by another way: the singular values of the product of orthonormal bases."""
+    """Canonical correlations in float64 by another way: the singular values of the product of
+    orthonormal bases.
+    """
     bases = []
     for z in (x, y):
-        u, s, _ = np.linalg.svd(np.asarray(z, np.float64) - np.asarray(z, np.float64).mean(0), full_matrices=False)
+        u, s, _ = np.linalg.svd(
+            np.asarray(z, np.float64) - np.asarray(z, np.float64).mean(0), full_matrices=False
+        )
         bases.append(u[:, s > 1e-5 * s[0]])
     return np.linalg.svd(bases[0].T @ bases[1], compute_uv=False)
 
@@ -68,7 +78,9 @@ def exact():
 
 @pytest.fixture(scope="module")
 def sampled():
-    return layerwise.make_compare(network, network, pairs=layerwise.same(STAGES, STAGES), sampling=SAMPLING)
+    return layerwise.make_compare(
+        network, network, pairs=layerwise.same(STAGES, STAGES), sampling=SAMPLING
+    )
 
 
 def test_all_pairs_of_stages_are_those_of_all_rows_and_what_fills_up_a_batch_does_not_count(exact):
@@ -77,7 +89,9 @@ def test_all_pairs_of_stages_are_those_of_all_rows_and_what_fills_up_a_batch_doe
     assert list(found) == [(first, second) for first in STAGES for second in STAGES]
     for pair, (one,) in found.items():
         expected = by_hand(a, b, pair)
-        assert one.n == IMAGES * {"stem": 64, "block": 9, "features": 1}[max(pair, key=STAGES.index)]
+        assert (
+            one.n == IMAGES * {"stem": 64, "block": 9, "features": 1}[max(pair, key=STAGES.index)]
+        )
         np.testing.assert_allclose(one.coefficients[: len(expected)], expected, atol=1e-4)
         assert layerwise.means(found)[pair] == one.mean
     own = exact(a, a, batches())
@@ -87,13 +101,20 @@ def test_all_pairs_of_stages_are_those_of_all_rows_and_what_fills_up_a_batch_doe
 def test_a_stage_with_nan_is_named(exact):
     broken = variables(1)
     broken["block"] = broken["block"].at[0, 2].set(jnp.nan)
-    with pytest.raises(AnalysisError, match=r"^block of the second network: 1 of 6 channels hold NaN.*first channel 2"):
+    with pytest.raises(
+        AnalysisError,
+        match=r"^block of the second network: 1 of 6 channels hold NaN.*first channel 2",
+    ):
         exact(variables(0), broken, batches())
 
 
 def test_too_few_images_name_both_stages_and_say_what_to_do(exact):
     with pytest.raises(
-        AnalysisError, match=r"^stem of the first network and features of the second network: 2 positions.*more images, or sample fewer channels"
+        AnalysisError,
+        match=(
+            r"^stem of the first network and features of the second network: 2 positions.*more"
+            r" images, or sample fewer channels"
+        ),
     ):
         exact(variables(0), variables(1), batches(IMAGE[:2]))
     with pytest.raises(AnalysisError, match="no images to compare"):
@@ -127,11 +148,15 @@ def test_a_repeat_is_what_its_images_and_channels_give_by_hand(sampled):
         assert len(repeats) == SAMPLING.repeats
         for repeat, one in enumerate(repeats):
             chosen = sampling.draw_images(SAMPLING, grid, repeat)
-            expected = by_hand(a, b, (name, name), chosen, sampling.draw_channels(SAMPLING, d, d, repeat))
+            expected = by_hand(
+                a, b, (name, name), chosen, sampling.draw_channels(SAMPLING, d, d, repeat)
+            )
             assert one.n == len(chosen) * grid[0] * grid[1]
             np.testing.assert_allclose(one.coefficients[: len(expected)], expected, atol=1e-4)
     values = layerwise.means(found)
-    assert values["stem", "stem"] == pytest.approx(np.mean([by_mean.mean for by_mean in found["stem", "stem"]]))
+    assert values["stem", "stem"] == pytest.approx(
+        np.mean([by_mean.mean for by_mean in found["stem", "stem"]])
+    )
     again = sampled(a, b, batches())
     assert layerwise.means(again) == values
 
@@ -139,11 +164,15 @@ def test_a_repeat_is_what_its_images_and_channels_give_by_hand(sampled):
 def test_over_eight_devices_as_on_one(exact, sampled):
     mesh = meshes.create()
     a, b = variables(0), variables(1)
-    everywhere = [jax.tree.map(lambda leaf: meshes.put_whole(mesh, np.asarray(leaf)), v) for v in (a, b)]
+    everywhere = [
+        jax.tree.map(lambda leaf: meshes.put_whole(mesh, np.asarray(leaf)), v) for v in (a, b)
+    ]
     for alone, options in ((exact, {}), (sampled, {"sampling": SAMPLING})):
         expected = alone(a, b, batches())
         pairs = layerwise.same(STAGES, STAGES)
-        found = layerwise.make_compare(network, network, pairs=pairs, mesh=mesh, **options)(*everywhere, batches(mesh=mesh))
+        found = layerwise.make_compare(network, network, pairs=pairs, mesh=mesh, **options)(
+            *everywhere, batches(mesh=mesh)
+        )
         for pair in pairs:
             for one, other in zip(found[pair], expected[pair], strict=True):
                 np.testing.assert_allclose(one.coefficients, other.coefficients, atol=1e-5)
@@ -153,11 +182,17 @@ def test_a_cbr_and_a_wider_one():
     cbrs = [models.create("cbr_tiny", 1, widths=widths) for widths in ((4, 6, 8, 9), (5, 6, 7, 12))]
     rng = np.random.default_rng(0)
     images = jnp.asarray(rng.standard_normal((16, 32, 32, 3)), jnp.float32)
-    shapes = [jax.eval_shape(lambda m=m: m.init(jax.random.key(0), images, train=False)) for m in cbrs]
+    shapes = [
+        jax.eval_shape(lambda m=m: m.init(jax.random.key(0), images, train=False)) for m in cbrs
+    ]
     weights = [
         {
-            "params": jax.tree.map(lambda leaf: rng.standard_normal(leaf.shape).astype(np.float32), of["params"]),
-            "batch_stats": jax.tree.map(lambda leaf: np.ones(leaf.shape, np.float32), of["batch_stats"]),
+            "params": jax.tree.map(
+                lambda leaf: rng.standard_normal(leaf.shape).astype(np.float32), of["params"]
+            ),
+            "batch_stats": jax.tree.map(
+                lambda leaf: np.ones(leaf.shape, np.float32), of["batch_stats"]
+            ),
         }
         for of in shapes
     ]
@@ -170,19 +205,25 @@ def test_a_cbr_and_a_wider_one():
 
 def test_draws():
     images = [sampling.draw_images(SAMPLING, (3, 3), repeat) for repeat in range(3)]
-    assert [len(set(drawn.tolist())) for drawn in images] == [33] * 3 and max(map(max, images)) < IMAGES
+    assert [len(set(drawn.tolist())) for drawn in images] == [33] * 3 and max(
+        map(max, images)
+    ) < IMAGES
     assert not np.array_equal(images[0], images[1])
     assert not np.array_equal(images[0], sampling.draw_images(SAMPLING._replace(seed=1), (3, 3), 0))
     channels = sampling.draw_channels(SAMPLING, 30, 20, 0)
     assert len(set(channels.tolist())) == 4 and channels.max() < 20
-    assert not np.array_equal(channels, sampling.draw_channels(SAMPLING._replace(seed=1), 30, 20, 0))
+    assert not np.array_equal(
+        channels, sampling.draw_channels(SAMPLING._replace(seed=1), 30, 20, 0)
+    )
     np.testing.assert_array_equal(sampling.draw_channels(SAMPLING, 3, 20, 2), [0, 1, 2])
 
 
 @pytest.mark.parametrize(("side", "images"), [(112, 1), (56, 3), (28, 13), (14, 51), (7, 204)])
 def test_images_of_a_resnet_at_224_pixels(side, images):
     # FACTS.md c: images / rows of CCA.py
-    assert Sampling(5000).share((side, side)) == images and Sampling(100).share((side, side)) == min(images, 100)
+    assert Sampling(5000).share((side, side)) == images and Sampling(100).share(
+        (side, side)
+    ) == min(images, 100)
 
 
 @pytest.mark.parametrize(
@@ -195,9 +236,14 @@ def test_images_of_a_resnet_at_224_pixels(side, images):
         (SAMPLING._replace(seed=-1), "seed=-1 must be at least 0"),
         (SAMPLING._replace(images=43), "images=43, but the batches hold 44"),
         (SAMPLING._replace(images=45), "images=45, but the batches hold 44"),
-        (SAMPLING._replace(positions=3), "features and features: 3 positions of 3 and 3 channels.*more images"),
+        (
+            SAMPLING._replace(positions=3),
+            "features and features: 3 positions of 3 and 3 channels.*more images",
+        ),
     ],
 )
 def test_samplings_that_cannot_be(given, message):
     with pytest.raises(AnalysisError, match=message):
-        layerwise.make_compare(network, network, pairs=[("features", "features")], sampling=given)(variables(0), variables(1), batches())
+        layerwise.make_compare(network, network, pairs=[("features", "features")], sampling=given)(
+            variables(0), variables(1), batches()
+        )

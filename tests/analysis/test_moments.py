@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from transfer_jax.analysis import cca, moments
+from transfer_jax.analysis import batch_moments, cca, moments
 from transfer_jax.core import mesh as meshes
 from transfer_jax.core.errors import AnalysisError
 
@@ -31,7 +31,9 @@ def check(state, x, y, rtol=1e-5):
         (state.y["y"].products, cy.T @ cy),
         (state.cross["x", "y"], cx.T @ cy),
     ):
-        np.testing.assert_allclose(got.value(), expected, rtol=0, atol=rtol * np.abs(expected).max())
+        np.testing.assert_allclose(
+            got.value(), expected, rtol=0, atol=rtol * np.abs(expected).max()
+        )
 
 
 @pytest.mark.parametrize("cuts", [[], [7, 8, 500], [500, 500, 501]])
@@ -39,7 +41,9 @@ def test_batches_give_what_all_rows_give(cuts):
     x, y = rows(1001)
     state = of(*zip(np.split(x, cuts), np.split(y, cuts), strict=True))
     check(state, x, y)
-    np.testing.assert_allclose(cca.finish(state).coefficients, cca.similarity(x, y).coefficients, atol=1e-5)
+    np.testing.assert_allclose(
+        cca.finish(state).coefficients, cca.similarity(x, y).coefficients, atol=1e-5
+    )
 
 
 def test_in_float64_batches_agree_to_its_precision():
@@ -52,7 +56,10 @@ def test_in_float64_batches_agree_to_its_precision():
 
 def test_merging_is_associative_and_commutative():
     a, b, c = (of(rows(n, seed=n, offset=n / 50)) for n in (250, 4, 1000))
-    x, y = (np.concatenate(side) for side in zip(*(rows(n, seed=n, offset=n / 50) for n in (250, 4, 1000)), strict=True))
+    x, y = (
+        np.concatenate(side)
+        for side in zip(*(rows(n, seed=n, offset=n / 50) for n in (250, 4, 1000)), strict=True)
+    )
     for state in (
         cca.merge(cca.merge(a, b), c),
         cca.merge(a, cca.merge(b, c)),
@@ -60,7 +67,10 @@ def test_merging_is_associative_and_commutative():
         cca.merge(cca.merge(of(), a), cca.merge(b, c)),
     ):
         check(state, x, y)
-    assert cca.merge(of(), of()).positions() == 0 and np.isfinite(cca.merge(of(), of()).x["x"].mean.value()).all()
+    assert (
+        cca.merge(of(), of()).positions() == 0
+        and np.isfinite(cca.merge(of(), of()).x["x"].mean.value()).all()
+    )
 
 
 def test_counting_goes_on_where_float32_stops():
@@ -85,7 +95,7 @@ def test_odd_pieces_far_from_zero_are_as_good_as_even_ones(cuts, marked):
     state = cca.moments(6, 4)
     for part in np.split(np.arange(8192), cuts):
         counted = np.ones(len(part), np.float32) if marked else None
-        state = moments.update(state, {"x": x[part]}, {"y": y[part]}, counted)
+        state = batch_moments.update(state, {"x": x[part]}, {"y": y[part]}, counted)
     check(state, x, y)
 
 
@@ -98,7 +108,12 @@ def test_units_of_pieces_are_joined_in_any_order():
         state = cca.merge(cca.merge(pieces[first], pieces[second]), cca.merge(of(), pieces[third]))
         expected = np.cov(x.astype(np.float64), rowvar=False) * 299
         unit = np.ldexp(1.0, state.x["x"].exponent)
-        np.testing.assert_allclose(state.x["x"].products.value() * np.outer(unit, unit), expected, rtol=1e-5, atol=1e-6 * expected.max())
+        np.testing.assert_allclose(
+            state.x["x"].products.value() * np.outer(unit, unit),
+            expected,
+            rtol=1e-5,
+            atol=1e-6 * expected.max(),
+        )
 
 
 @pytest.mark.parametrize("kind", [jnp.bfloat16, jnp.float16])
@@ -117,28 +132,32 @@ def test_rows_over_eight_devices():
     assert mesh.size == 8
     x, y = rows(1600)
     state = cca.moments(6, 4, mesh)
-    before = moments._update._cache_size()
+    before = batch_moments._update._cache_size()
     for part in np.split(np.arange(1600), 4):
         batch = meshes.put_batch(mesh, {"x": x[part], "y": y[part]})
-        assert len(batch["x"].addressable_shards) == 8 and batch["x"].addressable_shards[0].data.shape == (50, 6)
+        assert len(batch["x"].addressable_shards) == 8 and batch["x"].addressable_shards[
+            0
+        ].data.shape == (50, 6)
         state = cca.update(state, batch["x"], batch["y"])
-    assert moments._update._cache_size() - before == 1
+    assert batch_moments._update._cache_size() - before == 1
     check(state, x, y)
     alone = of(*((x[part], y[part]) for part in np.split(np.arange(1600), 4)))
     for got, expected in zip(state.x["x"][:2], alone.x["x"][:2], strict=True):  # means and products
         np.testing.assert_allclose(got.value(), expected.value(), rtol=1e-5, atol=1e-2)
-    np.testing.assert_allclose(cca.finish(state).coefficients, cca.finish(alone).coefficients, atol=1e-5)
+    np.testing.assert_allclose(
+        cca.finish(state).coefficients, cca.finish(alone).coefficients, atol=1e-5
+    )
 
 
 def test_one_compiled_update_whose_memory_does_not_grow():
     x, y = rows(64, 6, 4)
     state, sizes = of((x, y)), set()
-    before = moments._update._cache_size()
+    before = batch_moments._update._cache_size()
     for _ in range(5):
         state = cca.update(state, x, y)
-        memory = moments._update.lower(state, {"x": x}, {"y": y}).compile().memory_analysis()
+        memory = batch_moments._update.lower(state, {"x": x}, {"y": y}).compile().memory_analysis()
         sizes.add((memory.temp_size_in_bytes, memory.output_size_in_bytes))
-    assert moments._update._cache_size() == before and len(sizes) == 1
+    assert batch_moments._update._cache_size() == before and len(sizes) == 1
     assert state.positions() == 6 * 64
 
 
@@ -150,11 +169,15 @@ def test_rows_that_do_not_count_change_nothing_whatever_they_hold(kind):
     filled[~counted], other[~counted] = np.nan, np.inf
     state = cca.moments(6, 4)
     for part in np.split(np.arange(300), 3):
-        state = moments.update(state, {"x": filled[part]}, {"y": other[part]}, counted[part].astype(kind))
+        state = batch_moments.update(
+            state, {"x": filled[part]}, {"y": other[part]}, counted[part].astype(kind)
+        )
     check(state, x[counted], y[counted])
-    after = moments.update(state, {"x": filled}, {"y": other}, np.zeros(300, kind))
+    after = batch_moments.update(state, {"x": filled}, {"y": other}, np.zeros(300, kind))
     jax.tree.map(np.testing.assert_array_equal, after, state)
-    nothing = moments.update(cca.moments(6, 4), {"x": filled}, {"y": other}, np.zeros(300, kind))
+    nothing = batch_moments.update(
+        cca.moments(6, 4), {"x": filled}, {"y": other}, np.zeros(300, kind)
+    )
     assert nothing.positions() == 0
     check(cca.merge(nothing, state), x[counted], y[counted])
 
@@ -162,7 +185,7 @@ def test_rows_that_do_not_count_change_nothing_whatever_they_hold(kind):
 def test_the_marks_of_rows_correspond_to_them():
     x, y = rows(30)
     with pytest.raises(AnalysisError, match="counted has 29 rows"):
-        moments.update(cca.moments(6, 4), {"x": x}, {"y": y}, np.ones(29, bool))
+        batch_moments.update(cca.moments(6, 4), {"x": x}, {"y": y}, np.ones(29, bool))
 
 
 def test_counted_rows_over_eight_devices():
@@ -171,5 +194,7 @@ def test_counted_rows_over_eight_devices():
     counted = np.arange(800) < 490  # whole devices without a counted row
     x[~counted] = np.nan
     batch = meshes.put_batch(mesh, {"x": x, "y": y, "counted": counted})
-    state = moments.update(cca.moments(6, 4, mesh), {"x": batch["x"]}, {"y": batch["y"]}, batch["counted"])
+    state = batch_moments.update(
+        cca.moments(6, 4, mesh), {"x": batch["x"]}, {"y": batch["y"]}, batch["counted"]
+    )
     check(state, x[counted], y[counted])

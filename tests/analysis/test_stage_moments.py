@@ -10,14 +10,19 @@ from transfer_jax.core.errors import AnalysisError
 
 def images(seed, grids, channels):
     rng = np.random.default_rng(seed)
-    return {name: rng.standard_normal((16, *grid, c)).astype(np.float32) for (name, grid), c in zip(grids.items(), channels, strict=True)}
+    return {
+        name: rng.standard_normal((16, *grid, c)).astype(np.float32)
+        for (name, grid), c in zip(grids.items(), channels, strict=True)
+    }
 
 
 GRIDS = {"conv1": (8, 8), "block2": (4, 4), "block3": (2, 2)}
 
 
 def plain(x, y):
-    """Canonical correlations in float64 by another way: the singular values of the product of orthonormal bases."""
+    """Canonical correlations in float64 by another way: the singular values of the product of
+    orthonormal bases.
+    """
     bases = [np.linalg.qr(z.astype(np.float64) - z.astype(np.float64).mean(0))[0] for z in (x, y)]
     return np.linalg.svd(bases[0].T @ bases[1], compute_uv=False)
 
@@ -27,26 +32,36 @@ def test_all_stages_in_one_pass_are_the_pairs_one_by_one():
     state = stage_moments.empty(*parts[0])
     for xs, ys in parts:
         state = stage_moments.update(state, xs, ys)
-    assert {grid: (len(of.x), len(of.cross)) for grid, of in state.items()} == {(8, 8): (1, 1), (4, 4): (2, 3), (2, 2): (3, 5)}
+    assert {grid: (len(of.x), len(of.cross)) for grid, of in state.items()} == {
+        (8, 8): (1, 1),
+        (4, 4): (2, 3),
+        (2, 2): (3, 5),
+    }
     found = cca.finish_stages(state)
     assert len(found) == 9
     for (a, b), result in found.items():
         grid = min(GRIDS[a], GRIDS[b])
         x, y = (
-            np.concatenate([np.asarray(stage_moments.fold(jnp.asarray(side[name]), grid)) for side in sides])
+            np.concatenate(
+                [np.asarray(stage_moments.fold(jnp.asarray(side[name]), grid)) for side in sides]
+            )
             for name, sides in ((a, [p[0] for p in parts]), (b, [p[1] for p in parts]))
         )
         np.testing.assert_allclose(result.coefficients, plain(x, y), atol=1e-5)
         assert result.n == 2 * 16 * grid[0] * grid[1]
     halves = [stage_moments.update(stage_moments.empty(*parts[0]), *part) for part in parts]
     joined = cca.finish_stages(stage_moments.merge(*halves))
-    np.testing.assert_allclose([joined[pair].mean for pair in found], [r.mean for r in found.values()], atol=1e-5)
+    np.testing.assert_allclose(
+        [joined[pair].mean for pair in found], [r.mean for r in found.values()], atol=1e-5
+    )
 
 
 def test_only_the_pairs_asked_for():
     xs = images(0, GRIDS, (3, 4, 6))
     state = stage_moments.update(stage_moments.empty(xs, xs, [(name, name) for name in xs]), xs, xs)
-    assert all(result.mean == pytest.approx(1, abs=1e-5) for result in cca.finish_stages(state).values())
+    assert all(
+        result.mean == pytest.approx(1, abs=1e-5) for result in cca.finish_stages(state).values()
+    )
     assert sum(len(of.cross) for of in state.values()) == 3
 
 
@@ -59,7 +74,12 @@ def test_nan_names_its_stage():
 
 def test_folding_averages_windows_and_keeps_the_order_of_positions():
     x = jnp.arange(2 * 4 * 6 * 1, dtype=jnp.float32).reshape(2, 4, 6, 1)
-    expected = [[np.asarray(x)[i, 2 * r : 2 * r + 2, 3 * c : 3 * c + 3].mean()] for i in range(2) for r in range(2) for c in range(2)]
+    expected = [
+        [np.asarray(x)[i, 2 * r : 2 * r + 2, 3 * c : 3 * c + 3].mean()]
+        for i in range(2)
+        for r in range(2)
+        for c in range(2)
+    ]
     np.testing.assert_allclose(stage_moments.fold(x, (2, 2)), expected)
     np.testing.assert_array_equal(stage_moments.fold(x, (4, 6)), x.reshape(-1, 1))
     np.testing.assert_allclose(stage_moments.fold(x, (1, 1)), x.mean((1, 2)))
@@ -80,11 +100,21 @@ def adaptive(x, grid):
 
 
 @pytest.mark.parametrize(
-    ("size", "grid"), [((35, 35), (17, 17)), ((17, 17), (8, 8)), ((35, 35), (8, 8)), ((3, 3), (2, 2)), ((6, 5), (2, 3)), ((8, 6), (4, 2))]
+    ("size", "grid"),
+    [
+        ((35, 35), (17, 17)),
+        ((17, 17), (8, 8)),
+        ((35, 35), (8, 8)),
+        ((3, 3), (2, 2)),
+        ((6, 5), (2, 3)),
+        ((8, 6), (4, 2)),
+    ],
 )
 def test_windows_of_grids_that_do_not_divide_each_other(size, grid):
     x = np.random.default_rng(0).standard_normal((2, *size, 3))
-    np.testing.assert_allclose(stage_moments.fold(jnp.asarray(x, jnp.float32), grid), adaptive(x, grid), atol=1e-6)
+    np.testing.assert_allclose(
+        stage_moments.fold(jnp.asarray(x, jnp.float32), grid), adaptive(x, grid), atol=1e-6
+    )
 
 
 def test_stages_meet_on_the_lower_number_of_rows_and_of_columns():
@@ -96,7 +126,9 @@ def test_stages_meet_on_the_lower_number_of_rows_and_of_columns():
     assert set(state) == {(4, 4), (4, 2), (7, 2)}
     for (a, b), result in cca.finish_stages(state).items():
         grid = tuple(np.minimum(grids[a], grids[b]))
-        np.testing.assert_allclose(result.coefficients, plain(adaptive(xs[a], grid), adaptive(ys[b], grid)), atol=1e-5)
+        np.testing.assert_allclose(
+            result.coefficients, plain(adaptive(xs[a], grid), adaptive(ys[b], grid)), atol=1e-5
+        )
         assert result.n == 16 * grid[0] * grid[1]
 
 
@@ -107,10 +139,16 @@ def test_images_that_do_not_count():
         for x in side.values():
             x[~counted] = np.nan
     pairs = [("conv1", "conv1"), ("block2", "conv1")]
-    state = stage_moments.update(stage_moments.empty(xs, ys, pairs), xs, ys, counted.astype(np.float32))
+    state = stage_moments.update(
+        stage_moments.empty(xs, ys, pairs), xs, ys, counted.astype(np.float32)
+    )
     for (a, b), result in cca.finish_stages(state).items():
         grid = min(GRIDS[a], GRIDS[b])
-        np.testing.assert_allclose(result.coefficients, plain(adaptive(xs[a][counted], grid), adaptive(ys[b][counted], grid)), atol=1e-5)
+        np.testing.assert_allclose(
+            result.coefficients,
+            plain(adaptive(xs[a][counted], grid), adaptive(ys[b][counted], grid)),
+            atol=1e-5,
+        )
         assert result.n == counted.sum() * grid[0] * grid[1]
 
 
@@ -119,7 +157,10 @@ def test_images_that_do_not_count():
     [
         ([("conv1", "block4")], r"second network has no stage 'block4': did you mean 'block"),
         ([("x", "conv1")], "first network has no stage 'x': known: conv1, block2"),
-        ([], "no pair of stages to compare: the first network has conv1, block2, block3, the second"),
+        (
+            [],
+            "no pair of stages to compare: the first network has conv1, block2, block3, the second",
+        ),
     ],
 )
 def test_pairs_that_cannot_be_compared(pairs, message):

@@ -3,7 +3,7 @@ import os
 import jax
 import pytest
 
-from transfer_jax.core import errors, files, mesh, names, registry, rng
+from transfer_jax.core import errors, files, mesh, names, rng
 
 
 def test_write_replaces_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -37,7 +37,9 @@ def test_directory_appears_whole_or_not_at_all(tmp_path):
 def test_paths_of_others_stay_below_a_folder(tmp_path):
     assert files.below(tmp_path, "a\\b/./c.png") == tmp_path / "a/b/c.png"
     assert files.below(tmp_path, ".") == files.below(tmp_path, "") == tmp_path
-    assert [files.below(tmp_path, path) for path in ("/a", "\\a", "..", "a/../../b", "a\\..")] == [None] * 5
+    assert [files.below(tmp_path, path) for path in ("/a", "\\a", "..", "a/../../b", "a\\..")] == [
+        None
+    ] * 5
 
 
 def test_streams_are_told_apart_by_name_alone():
@@ -49,7 +51,7 @@ def test_streams_are_told_apart_by_name_alone():
 
 def test_registry_names_the_nearest():
     with pytest.raises(errors.ConfigError, match="did you mean 'resnet50'"):
-        registry.resolve("network", "resnet5O", {"resnet50": "a:b", "cbr_tiny": "a:b"})
+        names.look_up("network", "resnet5O", {"resnet50": "a:b", "cbr_tiny": "a:b"})
 
 
 def test_nothing_is_nearest_where_nothing_is_known():

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 
-from transfer_jax.data import phantom, records, spec, task, writer
-from transfer_jax.data.shards import Form
+from transfer_jax.data import task
+from transfer_jax.data.prepare import phantom, writer
+from transfer_jax.data.prepare.shards import Form
+from transfer_jax.data.storage import records
+from transfer_jax.data.storage.manifest import Manifest
 
 COUNTS = {"train": 50, "val": 21}
 
@@ -19,7 +22,7 @@ def fundus(tmp_path_factory):
 @pytest.fixture(scope="session")
 def opened(fundus):
     """Its records, the positions of its splits, and the targets of a task."""
-    manifest = spec.Manifest.read(fundus[0])
+    manifest = Manifest.read(fundus[0])
     found, positions = records.open_splits(fundus[0], manifest, ["train", "val"])
     goal = task.make("fundus", manifest.values(), "binary", ("dots",), 3)
     return found, positions, goal.targets(found.rows.labels, training=True)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from transfer_jax.data import order, sampling
-from transfer_jax.data.order import Order, Share, shuffled
+from transfer_jax.core.processes import Share
+from transfer_jax.data import order
+from transfer_jax.data.order import Order, shuffled
 
 ROWS = np.arange(100, 150)
 CLASSES = np.repeat([0, 1, 2], [35, 10, 5])
@@ -38,7 +39,7 @@ def test_shares_side_by_side_are_the_whole_batch(processes):
 
 
 def test_over_sampling_makes_classes_equal_and_loses_nobody():
-    draw, length = sampling.over(ROWS, CLASSES)
+    draw, length = order.over(ROWS, CLASSES)
     assert length == 105
     epochs = [draw(np.random.default_rng(i)) for i in range(4)]
     for epoch in epochs:
@@ -46,12 +47,16 @@ def test_over_sampling_makes_classes_equal_and_loses_nobody():
         assert set(epoch.tolist()) == set(ROWS.tolist())
         assert np.bincount(epoch - 100)[35:45].min() == 3  # 35 / 10: three or four times each
     assert sorted(epochs[0]) != sorted(epochs[1])
-    together = np.concatenate([made(draw=draw, length=length, batch=20).batch(i) for i in range(21)])
-    assert [np.bincount(CLASSES[epoch - 100]).tolist() for epoch in together.reshape(4, 105)] == [[35, 35, 35]] * 4
+    together = np.concatenate(
+        [made(draw=draw, length=length, batch=20).batch(i) for i in range(21)]
+    )
+    assert [np.bincount(CLASSES[epoch - 100]).tolist() for epoch in together.reshape(4, 105)] == [
+        [35, 35, 35]
+    ] * 4
 
 
 def test_under_sampling_takes_as_many_of_each_and_others_each_epoch():
-    draw, length = sampling.under(ROWS, CLASSES)
+    draw, length = order.under(ROWS, CLASSES)
     assert length == 15
     seen = set()
     for i in range(40):
@@ -63,7 +68,7 @@ def test_under_sampling_takes_as_many_of_each_and_others_each_epoch():
 
 
 def test_weights_make_classes_weigh_the_same_and_are_one_on_average():
-    weights = sampling.weights(CLASSES)
+    weights = order.weights(CLASSES)
     assert weights.mean() == pytest.approx(1)
     assert [weights[c == CLASSES].sum() for c in range(3)] == pytest.approx([50 / 3] * 3)
 

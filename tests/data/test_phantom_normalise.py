@@ -4,24 +4,32 @@ import pytest
 
 from transfer_jax.core.errors import ConfigError
 from transfer_jax.core.normalisation import Normalisation, named
-from transfer_jax.data import augment, phantom
+from transfer_jax.data import augment
+from transfer_jax.data.prepare import phantom, phantom_organs
 
 
 @pytest.mark.parametrize(("name", "channels"), [("fundus", 3), ("chest", 1), ("texture", 3)])
 def test_phantoms_are_functions_of_their_seed(name, channels):
-    a, b, c = (list(phantom.items(name, size=40, counts={"train": 6, "val": 2}, seed=seed)) for seed in (0, 0, 1))
-    assert all((x.image() == y.image()).all() and x.labels == y.labels for x, y in zip(a, b, strict=True))
+    a, b, c = (
+        list(phantom.items(name, size=40, counts={"train": 6, "val": 2}, seed=seed))
+        for seed in (0, 0, 1)
+    )
+    assert all(
+        (x.image() == y.image()).all() and x.labels == y.labels for x, y in zip(a, b, strict=True)
+    )
     assert any((x.image() != y.image()).any() for x, y in zip(a, c, strict=True))
     assert a[0].image().shape == (40, 40, channels)
     assert a[0].image().dtype == np.uint8
     assert len({r.id for r in a}) == 8
-    assert not {r.patient for r in a if r.split == "train"} & {r.patient for r in a if r.split == "val"}
+    assert not {r.patient for r in a if r.split == "train"} & {
+        r.patient for r in a if r.split == "val"
+    }
 
 
 def test_the_number_of_dots_sets_the_grade():
     rows = list(phantom.items("fundus", size=32, counts={"train": 200}, seed=0))
     for row in rows:
-        low, high = phantom._DOTS[row.labels["grade"]]
+        low, high = phantom_organs.DOTS[row.labels["grade"]]
         assert low <= row.labels["dots"] <= high
     assert {r.labels["grade"] for r in rows} == set(range(5))
 
@@ -59,6 +67,10 @@ def test_named_normalisations_are_those_of_keras_applications(mode):
     name = {"caffe": "caffe", "tf": "minus_one_to_one", "torch": "imagenet"}[mode]
     wanted = preprocess_input(np.asarray(IMAGES, np.float32).copy(), mode=mode)
     np.testing.assert_allclose(augment.normalise(IMAGES, named(name)), wanted, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(augment.normalise(IMAGES, named("caffe_over_255")) * 255, augment.normalise(IMAGES, named("caffe")), atol=1e-3)
+    np.testing.assert_allclose(
+        augment.normalise(IMAGES, named("caffe_over_255")) * 255,
+        augment.normalise(IMAGES, named("caffe")),
+        atol=1e-3,
+    )
     with pytest.raises(ConfigError, match="did you mean 'imagenet'"):
         named("imagenett")

@@ -7,10 +7,14 @@ import pytest
 
 from transfer_jax.core import mesh as meshes
 from transfer_jax.core.errors import DataError
-from transfer_jax.data import modes, phantom, pipeline, records, resident, spec, writer
+from transfer_jax.core.processes import Share
+from transfer_jax.data import modes, pipeline, resident
 from transfer_jax.data.items import Item
-from transfer_jax.data.order import Order, Share, shuffled
-from transfer_jax.data.shards import Form
+from transfer_jax.data.order import Order, shuffled
+from transfer_jax.data.prepare import phantom, writer
+from transfer_jax.data.prepare.shards import Form
+from transfer_jax.data.storage import records
+from transfer_jax.data.storage.manifest import Manifest
 
 BATCH = 10
 
@@ -18,20 +22,29 @@ BATCH = 10
 @pytest.fixture(scope="module")
 def on_device(opened):
     mesh = meshes.create(5)
-    return mesh, resident.put(opened[0], mesh), jax.jit(lambda images, positions: resident.gather(images, positions, mesh))
+    return (
+        mesh,
+        resident.put(opened[0], mesh),
+        jax.jit(lambda images, positions: resident.gather(images, positions, mesh)),
+    )
 
 
 def stream(opened, mode="streamed", seed=0, share=Share(), batch=BATCH):
     found, positions, targets = opened
     load = {"streamed": found, "mapped": found.mapped(), "resident": None}[mode]
-    return pipeline.train_batches(load, targets, Order(shuffled(positions["train"]), len(positions["train"]), batch, seed), share)
+    return pipeline.train_batches(
+        load,
+        targets.columns(),
+        Order(shuffled(positions["train"]), len(positions["train"]), batch, seed),
+        share,
+    )
 
 
 def images(batch, on_device):
-    if "image" in batch:
-        return batch["image"]
+    if "images" in batch:
+        return batch["images"]
     mesh, all_of_them, gather = on_device
-    return np.asarray(gather(all_of_them, meshes.put_whole(mesh, batch["position"])))
+    return np.asarray(gather(all_of_them, meshes.put_whole(mesh, batch["positions"])))
 
 
 def take(found, count):
@@ -63,7 +76,9 @@ def test_every_mode_gives_the_images_and_targets_of_the_order(opened, pixels, on
 
 @pytest.mark.parametrize("first", modes.MODES)
 @pytest.mark.parametrize("then", modes.MODES)
-def test_every_mode_goes_on_in_the_middle_of_an_epoch_where_any_mode_stopped(opened, on_device, first, then):
+def test_every_mode_goes_on_in_the_middle_of_an_epoch_where_any_mode_stopped(
+    opened, on_device, first, then
+):
     begun = stream(opened, first, seed=3)
     take(begun, 7)
     state = json.loads(json.dumps(begun.get_state()))
@@ -78,10 +93,17 @@ def test_processes_side_by_side_make_the_same_global_batch(opened, processes):
     whole = take(stream(opened), 7)
     parts = [take(stream(opened, share=Share(i, processes)), 7) for i in range(processes)]
     for number in range(7):
-        for key in ("image", "targets", "weights"):
-            np.testing.assert_array_equal(np.concatenate([part[number][key] for part in parts]), whole[number][key])
-    position = [take(stream(opened, "resident", share=Share(i, processes)), 1)[0]["position"] for i in range(processes)]
-    assert all((own == position[0]).all() and len(own) == BATCH for own in position)  # every process needs the whole batch's
+        for key in ("images", "targets", "weights"):
+            np.testing.assert_array_equal(
+                np.concatenate([part[number][key] for part in parts]), whole[number][key]
+            )
+    position = [
+        take(stream(opened, "resident", share=Share(i, processes)), 1)[0]["positions"]
+        for i in range(processes)
+    ]
+    for each in position:  # every process needs those of the whole batch
+        assert len(each) == BATCH
+        np.testing.assert_array_equal(each, position[0])
 
 
 @pytest.mark.parametrize("devices", [1, 2, 8])
@@ -101,23 +123,36 @@ def test_gathering_over_devices_is_indexing(opened, pixels, devices):
 def test_evaluation_sees_every_image_once_and_in_order(opened, pixels, on_device, mode):
     found, positions, targets = opened
     load = {"streamed": found, "mapped": found.mapped(), "resident": None}[mode]
-    val = pipeline.EvalBatches(load, targets, positions["val"], batch_size=BATCH)
+    val = pipeline.EvalBatches(load, targets.columns(), positions["val"], batch_size=BATCH)
     for _ in range(2):
         seen = list(val)
         weights = np.concatenate([batch["weights"][:, 0] for batch in seen])
         np.testing.assert_array_equal(weights, np.arange(30) < 21)
-        np.testing.assert_array_equal(np.concatenate([images(batch, on_device) for batch in seen])[:21], pixels[50:])
-        np.testing.assert_array_equal(np.concatenate([batch["targets"] for batch in seen])[:21], targets.values[50:])
+        np.testing.assert_array_equal(
+            np.concatenate([images(batch, on_device) for batch in seen])[:21], pixels[50:]
+        )
+        np.testing.assert_array_equal(
+            np.concatenate([batch["targets"] for batch in seen])[:21], targets.values[50:]
+        )
     assert targets.weights.all()  # masking the padding has not touched the targets themselves
 
 
 def test_evaluation_over_processes_is_the_whole_evaluation_side_by_side(opened):
     found, positions, targets = opened
-    whole = list(pipeline.EvalBatches(found, targets, positions["val"], batch_size=8))
-    parts = [list(pipeline.EvalBatches(found, targets, positions["val"], batch_size=8, share=Share(i, 2))) for i in range(2)]
+    whole = list(pipeline.EvalBatches(found, targets.columns(), positions["val"], batch_size=8))
+    parts = [
+        list(
+            pipeline.EvalBatches(
+                found, targets.columns(), positions["val"], batch_size=8, share=Share(i, 2)
+            )
+        )
+        for i in range(2)
+    ]
     for number, batch in enumerate(whole):
         for key, value in batch.items():
-            np.testing.assert_array_equal(np.concatenate([part[number][key] for part in parts]), value)
+            np.testing.assert_array_equal(
+                np.concatenate([part[number][key] for part in parts]), value
+            )
 
 
 @pytest.mark.parametrize(("keep", "times"), [(True, 1), (False, 2)])
@@ -129,9 +164,9 @@ def test_kept_batches_are_decoded_once(opened, keep, times):
         seen.extend(own)
         return found(own)
 
-    val = pipeline.EvalBatches(load, targets, positions["val"], batch_size=7, keep=keep)
+    val = pipeline.EvalBatches(load, targets.columns(), positions["val"], batch_size=7, keep=keep)
     for once, again in zip(list(val), list(val), strict=True):
-        np.testing.assert_array_equal(once["image"], again["image"])
+        np.testing.assert_array_equal(once["images"], again["images"])
     assert sorted(seen) == sorted(list(positions["val"]) * times)
 
 
@@ -144,7 +179,7 @@ def copy(folder, place):
 
 
 def reopened(folder, splits=("train",)):
-    return records.open_splits(folder, spec.Manifest.read(folder), splits)[0]
+    return records.open_splits(folder, Manifest.read(folder), splits)[0]
 
 
 @pytest.mark.parametrize("mode", modes.MODES)
@@ -185,23 +220,33 @@ def test_what_does_not_belong_together_is_found_when_it_is_opened(fundus, tmp_pa
 def test_shards_of_another_preparation_are_found_when_they_are_opened(fundus, tmp_path):
     folder = copy(fundus[0], tmp_path / "copy")
     shard = next(folder.glob("*-train.*"))
-    for seed, order in ((0, -1), (1, 1)):  # the same images in another order; other images under the same names
+    for seed, order in (
+        (0, -1),
+        (1, 1),
+    ):  # the same images in another order; other images under the same names
         items = list(phantom.items("fundus", size=32, counts={"train": 50}, seed=seed))
         other = tmp_path / f"other{seed}"
         writer.write(other, "fundus", items[::order], Form(32, 3, encoding="raw"), source={})
         shard.write_bytes((other / shard.name).read_bytes())
-        with pytest.raises(DataError, match=r"train.tfrecord-00000-of-00001 has \d+ bytes, the manifest says \d+"):
+        with pytest.raises(
+            DataError, match=r"train.tfrecord-00000-of-00001 has \d+ bytes, the manifest says \d+"
+        ):
             reopened(folder)
 
 
 def test_other_pixels_of_the_same_sizes_and_names_are_found_when_they_are_opened(tmp_path):
     for name in ("one", "two"):
         pixels = np.full((32, 32), len(name) if name == "one" else 9, np.uint8)
-        items = [Item(f"i{i}", f"p{i}", {"a": i % 2}, lambda pixels=pixels: pixels, "train") for i in range(4)]
+        items = [
+            Item(f"i{i}", f"p{i}", {"a": i % 2}, lambda pixels=pixels: pixels, "train")
+            for i in range(4)
+        ]
         writer.write(tmp_path / name, "set", items, Form(32, 1, encoding="raw"), source={})
     shard = next((tmp_path / "one").glob("*-train.*"))
     shard.write_bytes((tmp_path / "two" / shard.name).read_bytes())
-    with pytest.raises(DataError, match="its records' lengths and checksums are not those of the manifest"):
+    with pytest.raises(
+        DataError, match="its records' lengths and checksums are not those of the manifest"
+    ):
         reopened(tmp_path / "one")
 
 
@@ -241,7 +286,7 @@ def test_decoded_images_are_kept_and_used_again(fundus, opened, tmp_path):
     ],
 )
 def test_the_mode_is_chosen_by_size_and_use(decoded, wanted, device, host, disk, mode):
-    assert modes.choose(decoded, 100, wanted=wanted, device=device, host=host, disk=disk) == mode
+    assert modes.choose(decoded, 100, reads=wanted, device=device, host=host, disk=disk) == mode
 
 
 def test_memory_and_disk_are_measured(tmp_path):

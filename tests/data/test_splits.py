@@ -25,7 +25,9 @@ def test_deal_keeps_shares_patients_and_classes(grouped, stratified):
     for part, share in SHARES.items():
         assert np.mean(parts == part) == pytest.approx(share, abs=0.01 if grouped else 0.001)
         if stratified:
-            np.testing.assert_allclose(balance(parts, part), np.bincount(CLASSES) / COUNT, atol=0.02 if grouped else 0.01)
+            np.testing.assert_allclose(
+                balance(parts, part), np.bincount(CLASSES) / COUNT, atol=0.02 if grouped else 0.01
+            )
     assert bool(splits.overlap(PATIENTS, parts)) != grouped
     assert (parts == splits.deal(COUNT, SHARES, seed=1, **chosen)).all()
     assert (parts != splits.deal(COUNT, SHARES, seed=2, **chosen)).any()
@@ -34,7 +36,10 @@ def test_deal_keeps_shares_patients_and_classes(grouped, stratified):
 def test_stratified_by_image_is_exact_where_numbers_divide():
     classes = np.repeat([0, 1, 2], [100, 40, 20])
     parts = splits.deal(160, {"train": 0.8, "val": 0.1, "test": 0.1}, strata=classes)
-    assert [[int(((parts == p) & (classes == c)).sum()) for c in range(3)] for p in ("train", "val", "test")] == [
+    assert [
+        [int(((parts == p) & (classes == c)).sum()) for c in range(3)]
+        for p in ("train", "val", "test")
+    ] == [
         [80, 32, 16],
         [10, 4, 2],
         [10, 4, 2],
@@ -44,7 +49,9 @@ def test_stratified_by_image_is_exact_where_numbers_divide():
 @pytest.mark.parametrize("patients", [None, PATIENTS])
 def test_folds_are_as_large_as_each_other_and_hold_every_image_once(patients):
     number = splits.folds(COUNT, 5, seed=3, patients=patients, strata=CLASSES)
-    assert np.bincount(number, minlength=5).max() - np.bincount(number).min() <= (1 if patients is None else 20)
+    assert np.bincount(number, minlength=5).max() - np.bincount(number).min() <= (
+        1 if patients is None else 20
+    )
     for fold in range(5):
         np.testing.assert_allclose(balance(number, fold), np.bincount(CLASSES) / COUNT, atol=0.02)
     if patients is not None:
@@ -57,7 +64,9 @@ def test_grouped_folds_are_as_balanced_as_scikit_learns():
         return (table / table.sum(0)).std()
 
     theirs = np.empty(COUNT, int)
-    for fold, (_, held_out) in enumerate(StratifiedGroupKFold(5, shuffle=True, random_state=0).split(CLASSES, CLASSES, PATIENTS)):
+    for fold, (_, held_out) in enumerate(
+        StratifiedGroupKFold(5, shuffle=True, random_state=0).split(CLASSES, CLASSES, PATIENTS)
+    ):
         theirs[held_out] = fold
     assert spread(splits.folds(COUNT, 5, patients=PATIENTS, strata=CLASSES)) <= 1.5 * spread(theirs)
 
@@ -78,11 +87,18 @@ def test_nested_subsets_are_nested_and_fair(patients):
     order = splits.nested(COUNT, seed=0, patients=patients, strata=CLASSES)
     assert sorted(order.tolist()) == list(range(COUNT))
     for size in (200, 500, 1000):
-        np.testing.assert_allclose(np.bincount(CLASSES[order[:size]], minlength=4) / size, np.bincount(CLASSES) / COUNT, atol=0.06)
+        np.testing.assert_allclose(
+            np.bincount(CLASSES[order[:size]], minlength=4) / size,
+            np.bincount(CLASSES) / COUNT,
+            atol=0.06,
+        )
     if patients is not None:
         seen = PATIENTS[order]
         first = {patient: int(np.flatnonzero(seen == patient)[0]) for patient in set(seen.tolist())}
-        assert all((seen[i : i + (patient == PATIENTS).sum()] == patient).all() for patient, i in first.items())
+        assert all(
+            (seen[i : i + (patient == PATIENTS).sum()] == patient).all()
+            for patient, i in first.items()
+        )
 
 
 def test_wen_and_yaps_split_has_their_shares_and_leaks():

@@ -2,10 +2,16 @@ import numpy as np
 import pytest
 
 from transfer_jax.core.errors import ConfigError, DataError
-from transfer_jax.data import predictions, task
+from transfer_jax.data import prediction_table, task
 from transfer_jax.data.items import MISSING, UNCERTAIN
 
-KNOWN = {"grade": set(range(5)), "dots": set(range(15)), "edema": {0, 1}, "mass": {0, 1}, "blank": set()}
+KNOWN = {
+    "grade": set(range(5)),
+    "dots": set(range(15)),
+    "edema": {0, 1},
+    "mass": {0, 1},
+    "blank": set(),
+}
 LABELS = {"edema": np.array([0, 1, UNCERTAIN, MISSING]), "mass": np.array([1, UNCERTAIN, 0, 1])}
 
 
@@ -15,13 +21,22 @@ def targets(training=True, predicted=None, uncertain=("ignore",)):
 
 
 @pytest.mark.parametrize(
-    ("policy", "value", "weight"), [("ignore", 0, 0), ("zeros", 0, 1), ("ones", 1, 1), ("multiclass", 2, 1), ("self_trained", 0.3, 1)]
+    ("policy", "value", "weight"),
+    [
+        ("ignore", 0, 0),
+        ("zeros", 0, 1),
+        ("ones", 1, 1),
+        ("multiclass", 2, 1),
+        ("self_trained", 0.3, 1),
+    ],
 )
 def test_policies_decide_what_uncertain_labels_teach(policy, value, weight):
     predicted = {"edema": np.full(4, 0.3), "mass": np.full(4, 0.3)}
     made, found = targets(uncertain=(policy,), predicted=predicted)
     np.testing.assert_allclose(found.values[:, 0], [0, 1, value, 0], rtol=1e-6)
-    np.testing.assert_array_equal(found.weights[:, 0], [1, 1, weight, 0])  # a missing label never counts
+    np.testing.assert_array_equal(
+        found.weights[:, 0], [1, 1, weight, 0]
+    )  # a missing label never counts
     np.testing.assert_allclose(found.values[:, 1], [1, value, 0, 1], rtol=1e-6)
     assert made.num_outputs == (6 if policy == "multiclass" else 2)
 
@@ -67,9 +82,21 @@ def test_multiclass_tasks_keep_the_value():
         ("multilabel", ("edema",), None, ("one",), "did you mean 'ones'"),
         ("multilabel", ("edema",), None, ("Edema:ones",), "did you mean 'edema'"),
         ("multilabel", ("edema",), None, ("ones", "zeros"), "two policies for all labels"),
-        ("multilabel", ("edema",), None, ("edema:ones", "edema:zeros"), "two policies for label 'edema'"),
+        (
+            "multilabel",
+            ("edema",),
+            None,
+            ("edema:ones", "edema:zeros"),
+            "two policies for label 'edema'",
+        ),
         ("multiclass", ("grade",), None, ("ones",), "can only be left out"),
-        ("multiclass", ("blank",), None, ("ignore",), "label .blank. of data set set has no value in any image"),
+        (
+            "multiclass",
+            ("blank",),
+            None,
+            ("ignore",),
+            "label .blank. of data set set has no value in any image",
+        ),
     ],
 )
 def test_a_task_that_does_not_fit_the_data_is_an_error(kind, labels, threshold, uncertain, message):
@@ -79,13 +106,16 @@ def test_a_task_that_does_not_fit_the_data_is_an_error(kind, labels, threshold, 
 
 def test_predictions_are_read_by_name(tmp_path):
     path = tmp_path / "p.csv"
-    predictions.write(path, ["a", "b"], {"edema": np.log([1 / 3, np.e]), "mass": np.zeros(2)})
-    found = predictions.read(path, np.array(["b", "c", "a"]), ["edema"])
+    prediction_table.write(path, ["a", "b"], {"edema": np.log([1 / 3, np.e]), "mass": np.zeros(2)})
+    found = prediction_table.read(path, np.array(["b", "c", "a"]), ["edema"])
     np.testing.assert_allclose(found["edema"], [1 / (1 + np.exp(-1)), 0.5, 0.25], rtol=1e-8)
-    for ids, labels, message in ((["x"], ["edema"], "none of the images"), (["a"], ["oedema"], "did you mean 'edema'")):
+    for ids, labels, message in (
+        (["x"], ["edema"], "none of the images"),
+        (["a"], ["oedema"], "did you mean 'edema'"),
+    ):
         with pytest.raises(DataError, match=message):
-            predictions.read(path, np.array(ids), labels)
+            prediction_table.read(path, np.array(ids), labels)
     for cell, message in (("1.5", "1.5 is no probability"), ("?", "is no")):
         path.write_text(f"id,edema\na,{cell}\n")
         with pytest.raises(DataError, match=message):
-            predictions.read(path, np.array(["a"]), ["edema"])
+            prediction_table.read(path, np.array(["a"]), ["edema"])

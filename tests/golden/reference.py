@@ -1,4 +1,6 @@
-"""The weights and images of the reference numbers, made from names and shapes; origin: README.md beside this file."""
+"""The weights and images of the reference numbers, made from names and shapes; origin: README.md
+beside this file.
+"""
 
 import json
 import zlib
@@ -15,7 +17,9 @@ def read(file):
 
 
 def tensor(name, shape, salt=0):
-    """The float32 value of the tensor `name` of the reference library; another salt gives another network."""
+    """The float32 value of the tensor `name` of the reference library; another salt gives another
+    network.
+    """
     z = np.random.default_rng(zlib.crc32(f"{salt}:{name}".encode())).standard_normal(shape)
     leaf = name.replace("/", ".").split(".")[-1]
     if leaf in ("running_var", "moving_variance"):
@@ -43,7 +47,9 @@ def images(batch, size, seed=0):
 
 
 def activations(seed, n, d1, d2, shared, noise, scale):
-    """Two float64 activations [n, d1] and [n, d2] of svcca.json: rectified mixtures of shared factors, unevenly scaled; the order of draws counts."""
+    """Two float64 activations [n, d1] and [n, d2] of svcca.json: rectified mixtures of shared
+    factors, unevenly scaled; the order of draws counts.
+    """
     rng = np.random.default_rng(seed)
     factors = rng.standard_normal((n, shared))
     found = []
@@ -56,8 +62,15 @@ def activations(seed, n, d1, d2, shared, noise, scale):
 
 
 def check(value, expected, tolerance=1e-4):
-    """Shape, mean, standard deviation and eight probes of `value`, each within `tolerance` of the reference's standard deviation."""
+    """Shape, mean, standard deviation and eight probes of `value`, each within `tolerance` of the
+    reference's standard deviation.
+    """
     flat = np.asarray(value, np.float64).ravel()
     assert list(np.shape(value)) == expected["shape"]
     got = [flat.mean(), flat.std(), *flat[expected["probe_index"]]]
-    np.testing.assert_allclose(got, [expected["mean"], expected["std"], *expected["probes"]], rtol=0, atol=tolerance * expected["std"])
+    np.testing.assert_allclose(
+        got,
+        [expected["mean"], expected["std"], *expected["probes"]],
+        rtol=0,
+        atol=tolerance * expected["std"],
+    )

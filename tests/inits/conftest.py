@@ -14,9 +14,14 @@ def quick_to_compile():
 @pytest.fixture(scope="session", params=networks.NETWORKS)
 def pair(request):
     """A member's own variables and a source's, with heads of different sizes."""
-    return networks.filled(seed=0, **networks.NETWORKS[request.param]), networks.filled(seed=1, outputs=7, **networks.NETWORKS[request.param])
+    return networks.filled(seed=0, **networks.NETWORKS[request.param]), networks.filled(
+        seed=1, outputs=7, **networks.NETWORKS[request.param]
+    )
 
 
 @pytest.fixture(scope="session")
 def cbr():
-    return tuple(networks.filled(seed=seed, outputs=outputs, **networks.NETWORKS["cbr_tiny"]) for seed, outputs in ((0, 2), (1, 7)))
+    return tuple(
+        networks.filled(seed=seed, outputs=outputs, **networks.NETWORKS["cbr_tiny"])
+        for seed, outputs in ((0, 2), (1, 7))
+    )

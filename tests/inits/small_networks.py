@@ -11,7 +11,11 @@ from transfer_jax import models
 
 NETWORKS = {
     "cbr_tiny": {"name": "cbr_tiny", "widths": (8, 8, 8, 8)},
-    "resnet50_keras": {"name": "resnet50", "layout": "keras", "widths": (8, 8, 8, 8)},  # convolutions have biases
+    "resnet50_keras": {
+        "name": "resnet50",
+        "layout": "keras",
+        "widths": (8, 8, 8, 8),
+    },  # convolutions have biases
 }
 
 
@@ -21,7 +25,9 @@ def shapes(name, outputs, layout="torchvision", **options):
 
 
 def filled(name, seed, outputs=2, layout="torchvision", dtype=jnp.float32, **options):
-    """Variables as of a trained network: no tensor is like another, values are not normal, batch norms not fresh."""
+    """Variables as of a trained network: no tensor is like another, values are not normal, batch
+    norms not fresh.
+    """
 
     def fill(path, shape):
         rng = np.random.default_rng([seed, zlib.crc32(jax.tree_util.keystr(path).encode())])
@@ -33,16 +39,25 @@ def filled(name, seed, outputs=2, layout="torchvision", dtype=jnp.float32, **opt
 
 
 def equal(a, b):
-    return all(bool((x == y).all()) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+    return all(
+        bool((x == y).all()) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    )
 
 
 def flat(tree):
-    return {tuple(part.key for part in path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]}
+    return {
+        tuple(part.key for part in path): np.asarray(leaf)
+        for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
+    }
 
 
 def convolutions(variables):
     """Path -> tensor, for kernels and biases of the convolutions."""
-    params = {path: leaf for path, leaf in flat(variables["params"]).items() if path[0] not in models.HEADS}
+    params = {
+        path: leaf
+        for path, leaf in flat(variables["params"]).items()
+        if path[0] not in models.HEADS
+    }
     return {path: leaf for path, leaf in params.items() if (*path[:-1], "kernel") in params}
 
 

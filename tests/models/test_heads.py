@@ -18,7 +18,9 @@ def test_a_linear_head_is_the_mean_over_space_times_a_matrix():
     module, variables = made(3)
     logits, stages = module.apply(variables, IMAGES, train=False)
     head = variables["params"]["head"]
-    np.testing.assert_allclose(logits, stages["conv4"].mean((1, 2)) @ head["kernel"] + head["bias"][None], rtol=1e-5)
+    np.testing.assert_allclose(
+        logits, stages["conv4"].mean((1, 2)) @ head["kernel"] + head["bias"][None], rtol=1e-5
+    )
 
 
 def test_dropout_is_drawn_in_training_alone_and_keeps_the_mean():
@@ -27,13 +29,21 @@ def test_dropout_is_drawn_in_training_alone_and_keeps_the_mean():
 
     @jax.jit
     def trained(seed):
-        (logits, _), _ = module.apply(variables, IMAGES, train=True, mutable=["batch_stats"], rngs={"dropout": jax.random.key(seed)})
+        (logits, _), _ = module.apply(
+            variables,
+            IMAGES,
+            train=True,
+            mutable=["batch_stats"],
+            rngs={"dropout": jax.random.key(seed)},
+        )
         return logits
 
     draws = np.stack([trained(seed) for seed in range(400)])
-    without = models.create("cbr_tiny", 1).apply(variables, IMAGES, train=True, mutable=["batch_stats"])[0][0]
+    without = models.create("cbr_tiny", 1).apply(
+        variables, IMAGES, train=True, mutable=["batch_stats"]
+    )[0][0]
     assert draws.std(0).min() > 0
-    np.testing.assert_allclose(draws.mean(0), without, atol=4 * draws.std() / 20)
+    np.testing.assert_allclose(draws.mean(0), without, atol=4 * draws.std(0).max() / 20)
     np.testing.assert_array_equal(trained(0), trained(0))
     again = [module.apply(variables, IMAGES, train=False)[0] for _ in range(2)]
     np.testing.assert_array_equal(*again)
@@ -45,7 +55,11 @@ def test_several_heads_share_the_features():
     logits, stages = module.apply(variables, IMAGES, train=False)
     assert {name: value.shape[1] for name, value in logits.items()} == tasks
     view = variables["params"]["head"]["view"]
-    np.testing.assert_allclose(logits["view"], stages["conv4"].mean((1, 2)) @ view["kernel"] + view["bias"][None], rtol=1e-5)
+    np.testing.assert_allclose(
+        logits["view"],
+        stages["conv4"].mean((1, 2)) @ view["kernel"] + view["bias"][None],
+        rtol=1e-5,
+    )
     assert models.table_of(variables["params"]) == models.stage_table("cbr_tiny")
 
 
@@ -62,7 +76,9 @@ def test_a_projector_has_batch_norm_between_its_layers_and_no_bias():
     (z, stages), changed = module.apply(variables, IMAGES, train=True, mutable=["batch_stats"])
     h = stages["conv4"].mean((1, 2)) @ head["dense1"]["kernel"]
     assert z.shape == (4, 16)
-    np.testing.assert_allclose(changed["batch_stats"]["head"]["bn1"]["mean"], 0.1 * h.mean(0), atol=1e-5)
+    np.testing.assert_allclose(
+        changed["batch_stats"]["head"]["bn1"]["mean"], 0.1 * h.mean(0), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(

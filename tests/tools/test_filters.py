@@ -23,7 +23,12 @@ def test_the_first_layer_of_a_network_and_of_a_file(draw, tmp_path):
     variables = jax.tree.map(lambda s: jax.random.normal(jax.random.key(0), s.shape), shapes)
     weights.export(variables, "cbr_tiny", tmp_path / "w", "torchvision", widths=(4, 4, 4, 4))
     draw(f"--out={tmp_path}/a.png", "--network=cbr_tiny", f"--weights={tmp_path}/w")
-    draw(f"--out={tmp_path}/b.png", "--network=cbr_tiny", f"--weights={tmp_path}/w", "--init=resample:values")
+    draw(
+        f"--out={tmp_path}/b.png",
+        "--network=cbr_tiny",
+        f"--weights={tmp_path}/w",
+        "--init=resample:values",
+    )
     of_file, resampled = (cv2.imread(str(tmp_path / name)) for name in ("a.png", "b.png"))
     assert of_file.shape == resampled.shape
     assert (of_file != resampled).any()

@@ -26,11 +26,23 @@ ENTRY = {"member": "a", "step": 2, "auc": 0.625, "loss": float("nan")}
 EXTRA = {"history": [ENTRY], "positions": [{"next": 7}]}
 
 
-def members(step):
+def members(step, extra=None):
     kernel = jnp.arange(24, dtype=jnp.float32).reshape(2, 3, 4) + step
     moments = {"mu": kernel / 3, "nu": {"bias": jnp.ones(4)}}
     hyper, key = optim.hyper(0.1, 0.0), jax.random.key(step)
-    return {"a": Member(jnp.int32(step), {"k": kernel}, {"mean": jnp.zeros(4)}, moments, key, hyper, None)}
+    member = Member(
+        step=jnp.int32(step),
+        phase_start=jnp.int32(step // 2),
+        params={"k": kernel},
+        batch_stats={"mean": jnp.zeros(4)},
+        objective_params={},
+        objective_state={"seen": jnp.int32(step)},
+        optimizer_state=moments,
+        key=key,
+        hyper=hyper,
+        averages=None,
+    )
+    return {"a": member}
 
 
 def save(folder, *steps):
@@ -74,7 +86,9 @@ def test_single_bit_flips_never_give_another_state(folder):
             trials += 1
             restored, message = damage.outcome(lambda: restore(folder), CheckpointError)
             refused += message is not None
-            assert str(folder) in message if message else restored is not None and same(restored, 3), path
+            assert (
+                str(folder) in message if message else restored is not None and same(restored, 3)
+            ), path
     assert 0 < refused < trials
 
 
@@ -126,10 +140,22 @@ def lines(caplog):
     [
         (lambda folder: content_of(folder, 4).unlink(), "passed over step 4: "),
         (lambda folder: shutil.rmtree(folder / "4" / "members"), "passed over step 4: "),
-        (lambda folder: (folder / "4").rename(folder / "t"), "passed over folder t: it is not named"),
-        (lambda folder: (folder / "4").rename(folder / "4.orbax-checkpoint-tmp"), "step 4: its save did not"),
-        (lambda folder: (folder / "4").rename(folder / "4.orbax-checkpoint-tmp-1"), "step 4: its save did not"),
-        (lambda folder: (folder / "4").rename(folder / "04x"), "passed over folder 04x: it is not named"),
+        (
+            lambda folder: (folder / "4").rename(folder / "t"),
+            "passed over folder t: it is not named",
+        ),
+        (
+            lambda folder: (folder / "4").rename(folder / "4.orbax-checkpoint-tmp"),
+            "step 4: its save did not",
+        ),
+        (
+            lambda folder: (folder / "4").rename(folder / "4.orbax-checkpoint-tmp-1"),
+            "step 4: its save did not",
+        ),
+        (
+            lambda folder: (folder / "4").rename(folder / "04x"),
+            "passed over folder 04x: it is not named",
+        ),
     ],
 )
 def test_every_fallback_is_said(folder, caplog, harm, said):
@@ -152,7 +178,9 @@ def test_an_unfinished_save_that_was_overtaken_is_not_worth_a_word(folder, caplo
 def test_a_folder_with_unfinished_saves_alone_begins_anew_and_says_so(folder, caplog):
     (folder / "4.orbax-checkpoint-tmp").mkdir(parents=True)
     assert restore(folder) is None
-    assert [line for line in lines(caplog) if line.endswith("its save did not finish; starting anew")]
+    assert [
+        line for line in lines(caplog) if line.endswith("its save did not finish; starting anew")
+    ]
 
 
 def test_a_step_under_a_broken_name_alone_does_not_begin_anew(folder):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from transfer_jax.analysis import filters
+from transfer_jax.analysis import filter_grid
+from transfer_jax.train.event_file import Writer
 from transfer_jax.train.progress import Progress
-from transfer_jax.train.tensorboard import Writer
 
 
 def test_tensorboard_reads_what_is_written(tmp_path):
@@ -16,7 +16,9 @@ def test_tensorboard_reads_what_is_written(tmp_path):
         writer.text(0, "parameters", "a table")
     found = EventAccumulator(str(tmp_path / "run"), size_guidance={"images": 0, "scalars": 0})
     found.Reload()
-    assert [(e.step, e.value) for e in found.Scalars("auc")] == [(s, pytest.approx(0.5 + s / 10)) for s in range(3)]
+    assert [(e.step, e.value) for e in found.Scalars("auc")] == [
+        (s, pytest.approx(0.5 + s / 10)) for s in range(3)
+    ]
     assert (found.Images("filters")[0].width, found.Images("filters")[0].height) == (6, 4)
     assert found.Tensors("parameters")[0].tensor_proto.string_val == [b"a table"]
     assert "_hparams_/session_start_info" in found.PluginTagToContent("hparams")
@@ -36,9 +38,9 @@ def test_progress_away_from_a_terminal_is_plain_lines(capsys):
 def test_filters_share_one_scale_and_zero_is_grey():
     kernel = np.zeros((5, 5, 3, 8))
     kernel[0, 0, 0, 0], kernel[0, 0, :, 1] = 1.0, -1.0
-    picture = filters.grid(kernel)
+    picture = filter_grid.grid(kernel)
     assert picture.shape == (2 * 32 + 2, 4 * 32 + 2, 3)
     assert tuple(picture[2, 2]) == (255, 127, 127)
     assert tuple(picture[2, 34]) == (0, 0, 0)
-    assert tuple(filters.grid(kernel, scale=2.0)[2, 2]) == (191, 127, 127)
-    assert filters.grid(np.ones((3, 3, 1, 4))).dtype == np.uint8
+    assert tuple(filter_grid.grid(kernel, scale=2.0)[2, 2]) == (191, 127, 127)
+    assert filter_grid.grid(np.ones((3, 3, 1, 4))).dtype == np.uint8

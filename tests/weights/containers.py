@@ -15,7 +15,9 @@ def tensors(network=NETWORK, scheme="torchvision", outputs=5, seed=0, counters=T
     places = naming.places(network, fit.template(network, outputs, scheme), scheme)
     made = {p.name: rng.random(p.shape_there, np.float32) for p in places.values()}
     if scheme == "torchvision" and counters:
-        norms = [name.removesuffix("running_mean") for name in made if name.endswith("running_mean")]
+        norms = [
+            name.removesuffix("running_mean") for name in made if name.endswith("running_mean")
+        ]
         made |= {f"{norm}num_batches_tracked": np.array(7) for norm in norms}
     return made
 

@@ -20,7 +20,13 @@ KERAS = {
     "conv1_bn/gamma": np.array([1.0, 2.0], np.float32),
     "predictions/kernel": np.arange(10, dtype=np.float32).reshape(2, 5),
 }
-STORAGES = {"float64": "Double", "float32": "Float", "float16": "Half", "int64": "Long", "bool": "Bool"}
+STORAGES = {
+    "float64": "Double",
+    "float32": "Float",
+    "float16": "Half",
+    "int64": "Long",
+    "bool": "Bool",
+}
 
 
 class Call:
@@ -64,11 +70,28 @@ def pickled(value):
 
 def tensor(key, value, shape=None, strides=None, offset=0, length=None):
     """A tensor as torch pickles it."""
-    storage = StorageId(("storage", _Name("torch", f"{STORAGES[value.dtype.name]}Storage"), key, "cpu", value.size if length is None else length))
+    storage = StorageId(
+        (
+            "storage",
+            _Name("torch", f"{STORAGES[value.dtype.name]}Storage"),
+            key,
+            "cpu",
+            value.size if length is None else length,
+        )
+    )
     shape = value.shape if shape is None else shape
     if strides is None:
         strides = tuple(int(np.prod(shape[i + 1 :])) for i in range(len(shape)))
-    return Call("torch._utils", "_rebuild_tensor_v2", storage, offset, tuple(shape), tuple(strides), False, Call("collections", "OrderedDict"))
+    return Call(
+        "torch._utils",
+        "_rebuild_tensor_v2",
+        storage,
+        offset,
+        tuple(shape),
+        tuple(strides),
+        False,
+        Call("collections", "OrderedDict"),
+    )
 
 
 def torch_zip(state, storages, compression=zipfile.ZIP_STORED, extra=()):
@@ -84,14 +107,27 @@ def torch_zip(state, storages, compression=zipfile.ZIP_STORED, extra=()):
 
 
 def torch_legacy(state, storages):
-    parts = [pickled(v) for v in (0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True}, state, list(storages))]
-    return b"".join([*parts, *(struct.pack("<q", value.size) + value.tobytes() for value in storages.values())])
+    parts = [
+        pickled(v)
+        for v in (
+            0x1950A86A20F9469CFC6C,
+            1001,
+            {"protocol_version": 1001, "little_endian": True},
+            state,
+            list(storages),
+        )
+    ]
+    return b"".join(
+        [*parts, *(struct.pack("<q", value.size) + value.tobytes() for value in storages.values())]
+    )
 
 
 def valid(folder):
     """One file of every kind, with what it holds."""
     keys = {str(i): value for i, value in enumerate(TENSORS.values())}
-    state = {name: tensor(key, value) for (name, value), key in zip(TENSORS.items(), keys, strict=True)}
+    state = {
+        name: tensor(key, value) for (name, value), key in zip(TENSORS.items(), keys, strict=True)
+    }
     contents = {
         "a.safetensors": safetensors.numpy.save(TENSORS, {"format": "pt"}),
         "a.pth": torch_zip(state, keys),

@@ -14,7 +14,9 @@ from transfer_jax.weights import formats
 
 
 def equal(found, wanted):
-    return found.keys() == wanted.keys() and all(np.array_equal(found[k], v) and found[k].dtype == v.dtype for k, v in wanted.items())
+    return found.keys() == wanted.keys() and all(
+        np.array_equal(found[k], v) and found[k].dtype == v.dtype for k, v in wanted.items()
+    )
 
 
 def test_every_kind_comes_out_as_it_went_in(tmp_path):
@@ -24,7 +26,11 @@ def test_every_kind_comes_out_as_it_went_in(tmp_path):
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64, np.int64, np.bool_])
 def test_safetensors_of_other_types(tmp_path, dtype):
-    tensors = {"a": np.arange(6).reshape(2, 3).astype(dtype), "scalar": np.array(1).astype(dtype), "none": np.zeros((0, 3), dtype)}
+    tensors = {
+        "a": np.arange(6).reshape(2, 3).astype(dtype),
+        "scalar": np.array(1).astype(dtype),
+        "none": np.zeros((0, 3), dtype),
+    }
     formats.write_safetensors(tmp_path / "a.safetensors", tensors, {"note": "text"})
     raw = formats.read(tmp_path / "a.safetensors")
     assert equal(raw.tensors, tensors)
@@ -42,7 +48,17 @@ def test_torch_views_and_wrappers(tmp_path, write):
         "module.empty": files.tensor("0", flat, (0, 5)),
     }
     path = tmp_path / "a.bin"
-    path.write_bytes(write({"epoch": 3, "state_dict": files.Call("collections", "OrderedDict", [[k, v] for k, v in state.items()])}, {"0": flat}))
+    path.write_bytes(
+        write(
+            {
+                "epoch": 3,
+                "state_dict": files.Call(
+                    "collections", "OrderedDict", [[k, v] for k, v in state.items()]
+                ),
+            },
+            {"0": flat},
+        )
+    )
     wanted = {
         "module.last": flat.reshape(2, 2, 2, 3).transpose(0, 3, 1, 2),
         "module.part": flat[20:],
@@ -75,8 +91,13 @@ def test_keras_of_other_types(tmp_path, dtype):
 
 
 def test_what_is_written_is_whole_or_not_there(tmp_path, monkeypatch):
-    monkeypatch.setattr("os.fsync", lambda descriptor: (_ for _ in ()).throw(OSError("no space left")))
-    for write in (lambda p: formats.write_keras(p, files.KERAS), lambda p: formats.write_safetensors(p, files.TENSORS, {})):
+    monkeypatch.setattr(
+        "os.fsync", lambda descriptor: (_ for _ in ()).throw(OSError("no space left"))
+    )
+    for write in (
+        lambda p: formats.write_keras(p, files.KERAS),
+        lambda p: formats.write_safetensors(p, files.TENSORS, {}),
+    ):
         with pytest.raises(OSError, match="no space"):
             write(tmp_path / "a.h5")
     assert not list(tmp_path.iterdir())

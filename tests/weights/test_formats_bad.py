@@ -1,4 +1,6 @@
-"""Files that are damaged, strange or hostile: refused by name, at once, with nothing run and nothing allocated."""
+"""Files that are damaged, strange or hostile: refused by name, at once, with nothing run and
+nothing allocated.
+"""
 
 import builtins
 import io
@@ -19,7 +21,9 @@ from transfer_jax.weights import formats
 
 
 def refused(path, message):
-    """Asserts that reading the file is an error with this message, in about a second and without much memory."""
+    """Asserts that reading the file is an error with this message, in about a second and without
+    much memory.
+    """
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
     with pytest.raises(CheckpointError, match=message) as caught:
         formats.read(path)
@@ -37,7 +41,19 @@ def state(name="fc.weight", **changes):
 def test_truncated_files(tmp_path, kind):
     files.valid(tmp_path)
     content = (tmp_path / kind).read_bytes()
-    for length in sorted({1, 7, 8, 9, 100, len(content) // 3, len(content) // 2, len(content) - 200, len(content) - 1}):
+    for length in sorted(
+        {
+            1,
+            7,
+            8,
+            9,
+            100,
+            len(content) // 3,
+            len(content) // 2,
+            len(content) - 200,
+            len(content) - 1,
+        }
+    ):
         cut = tmp_path / f"{length}.{kind}"
         cut.write_bytes(content[:length])
         with pytest.raises(CheckpointError, match=r"damaged|cut off|cannot fill|no tensors"):
@@ -48,9 +64,21 @@ def test_truncated_files(tmp_path, kind):
     ("name", "content", "message"),
     [
         ("empty.pth", b"", "is empty"),
-        ("text.safetensors", b"this is a text and no weights at all, whatever its name says", "is a text that begins with 'this is a text"),
-        ("huge.safetensors", struct.pack("<Q", 2**60) + b'{"a":1}', "its header would be 1152921504606846976 bytes long"),
-        ("long.safetensors", struct.pack("<Q", 40) + b'{"a":{"dtype":"F32","shape":[2]', "is cut off: its header alone would be 40 bytes long"),
+        (
+            "text.safetensors",
+            b"this is a text and no weights at all, whatever its name says",
+            "is a text that begins with 'this is a text",
+        ),
+        (
+            "huge.safetensors",
+            struct.pack("<Q", 2**60) + b'{"a":1}',
+            "its header would be 1152921504606846976 bytes long",
+        ),
+        (
+            "long.safetensors",
+            struct.pack("<Q", 40) + b'{"a":{"dtype":"F32","shape":[2]',
+            "is cut off: its header alone would be 40 bytes long",
+        ),
     ],
 )
 def test_files_of_no_kind(tmp_path, name, content, message):
@@ -64,7 +92,9 @@ def test_missing_files_and_folders(tmp_path):
 
 
 def test_safetensors_that_claim_more_than_they_have(tmp_path):
-    header = json.dumps({"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}).encode()
+    header = json.dumps(
+        {"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}
+    ).encode()
     (tmp_path / "a.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * 64)
     refused(tmp_path / "a.safetensors", "damaged")
     header = json.dumps({"a": {"dtype": "F8_E4M3", "shape": [4], "data_offsets": [0, 4]}}).encode()
@@ -74,7 +104,13 @@ def test_safetensors_that_claim_more_than_they_have(tmp_path):
 
 @pytest.mark.parametrize("write", [files.torch_zip, files.torch_legacy])
 @pytest.mark.parametrize(
-    ("module", "name"), [("os", "system"), ("builtins", "eval"), ("posix", "system"), ("torch.nn.modules.container", "Sequential")]
+    ("module", "name"),
+    [
+        ("os", "system"),
+        ("builtins", "eval"),
+        ("posix", "system"),
+        ("torch.nn.modules.container", "Sequential"),
+    ],
 )
 def test_pickles_that_call_are_refused_with_the_name(tmp_path, write, module, name):
     marker = tmp_path / "marker"
@@ -87,7 +123,10 @@ def test_pickles_that_call_are_refused_with_the_name(tmp_path, write, module, na
 def test_a_plain_pickle_that_calls(tmp_path):
     marker = tmp_path / "marker"
     (tmp_path / "a.pth").write_bytes(
-        b"\x80\x02cposix\nsystem\nX" + struct.pack("<I", len(f"touch {marker}")) + f"touch {marker}".encode() + b"\x85R."
+        b"\x80\x02cposix\nsystem\nX"
+        + struct.pack("<I", len(f"touch {marker}"))
+        + f"touch {marker}".encode()
+        + b"\x85R."
     )
     refused(tmp_path / "a.pth", "names posix.system")
     assert not marker.exists()
@@ -101,12 +140,18 @@ def test_a_plain_pickle_that_calls(tmp_path):
         (b"(S'touch x'\nios\nsystem\n.", "pickle instruction INST"),
         (b"\x82\x01.", "pickle instruction EXT1"),
         (b"cbuiltins\nlist\n)\x81.", "names builtins.list"),
-        (b"}r\xff\xff\xff\x7f.", "not a state dict"),  # stored under number 2^31: nothing but a number here
+        (
+            b"}r\xff\xff\xff\x7f.",
+            "not a state dict",
+        ),  # stored under number 2^31: nothing but a number here
         (b"\x8e" + struct.pack("<Q", 2**60) + b"x.", "pickle instruction BINBYTES8"),
         (b"B" + struct.pack("<I", 2**32 - 1) + b"x.", "EOFError"),
         (b"\x8b" + struct.pack("<i", 2**31 - 1) + b"x.", "EOFError"),
         (b"\x95" + struct.pack("<Q", 2**60) + b"x.", "EOFError"),
-        (b"ccollections\nOrderedDict\n}X\x08\x00\x00\x00__code__K\x01sb.", "attributes of something that is not a mapping"),
+        (
+            b"ccollections\nOrderedDict\n}X\x08\x00\x00\x00__code__K\x01sb.",
+            "attributes of something that is not a mapping",
+        ),
         (
             b"}(" + b"K\x01" + b"\x85q\x00" + b"h\x00h\x00\x86q\x00" * 200 + b"K\x01u.",
             "neither a text nor a number",
@@ -140,7 +185,9 @@ def test_torch_tensors_that_do_not_lie_in_their_storage(tmp_path, write, changes
     if changes["shape"] == (2**40, 0, 3):
         changes = {**changes, "strides": (1, 1, 1)}
         (tmp_path / "a.pth").write_bytes(write(*state(**changes)))
-        assert formats.read(tmp_path / "a.pth").tensors["fc.weight"].size == 0  # nothing is nothing, of whatever shape
+        assert (
+            formats.read(tmp_path / "a.pth").tensors["fc.weight"].size == 0
+        )  # nothing is nothing, of whatever shape
         return
     if not all(isinstance(n, int) for n in changes["shape"]):
         changes = {**changes, "strides": (1,)}
@@ -152,7 +199,12 @@ def test_torch_archives_that_are_none(tmp_path):
     path = tmp_path / "a.pth"
     path.write_bytes(files.torch_zip(*state(), compression=zipfile.ZIP_DEFLATED))
     refused(path, "compressed, or larger than the file")
-    path.write_bytes(files.torch_zip(*state(), extra=[("archive/code/__torch__.py", "import os"), ("archive/constants.pkl", "")]))
+    path.write_bytes(
+        files.torch_zip(
+            *state(),
+            extra=[("archive/code/__torch__.py", "import os"), ("archive/constants.pkl", "")],
+        )
+    )
     refused(path, "TorchScript archive, which holds code")
     path.write_bytes(files.torch_zip(state()[0], {}))
     refused(path, "damaged")
@@ -168,7 +220,9 @@ def test_torch_archives_that_are_none(tmp_path):
 @pytest.mark.parametrize("write", [files.torch_zip, files.torch_legacy])
 def test_tensors_that_share_their_elements_too_often(tmp_path, write):
     value = np.zeros(100_000, np.float32)
-    (tmp_path / "a.pth").write_bytes(write({f"{i}.weight": files.tensor("0", value) for i in range(1000)}, {"0": value}))
+    (tmp_path / "a.pth").write_bytes(
+        write({f"{i}.weight": files.tensor("0", value) for i in range(1000)}, {"0": value})
+    )
     refused(tmp_path / "a.pth", "would fill .* bytes: it is made to fill the memory")
 
 
@@ -192,23 +246,54 @@ def test_hdf5_that_reaches_out_or_claims_too_much(tmp_path):
             fill(root)
         return path
 
-    refused(made(lambda root: root.create_dataset("a/kernel:0", (2**40,), "f4")), "of 4398046511104 bytes, which the file")
-    refused(made(lambda root: root.create_dataset("a/kernel:0", (2**62, 2**62), "f4", chunks=(1, 1))), "chunked, compressed or compact")
-    refused(made(lambda root: root.create_dataset("a/kernel:0", data=np.zeros(9999, "f4"), compression="gzip")), "chunked, compressed or compact")
-    refused(made(lambda root: root.__setitem__("a", h5py.ExternalLink("/etc/passwd", "/"))), "ExternalLink")
+    refused(
+        made(lambda root: root.create_dataset("a/kernel:0", (2**40,), "f4")),
+        "of 4398046511104 bytes, which the file",
+    )
+    refused(
+        made(lambda root: root.create_dataset("a/kernel:0", (2**62, 2**62), "f4", chunks=(1, 1))),
+        "chunked, compressed or compact",
+    )
+    refused(
+        made(
+            lambda root: root.create_dataset(
+                "a/kernel:0", data=np.zeros(9999, "f4"), compression="gzip"
+            )
+        ),
+        "chunked, compressed or compact",
+    )
+    refused(
+        made(lambda root: root.__setitem__("a", h5py.ExternalLink("/etc/passwd", "/"))),
+        "ExternalLink",
+    )
     refused(made(lambda root: root.__setitem__("a", h5py.SoftLink("/b"))), "SoftLink")
     external = [("/etc/passwd", 0, h5py.h5f.UNLIMITED)]
-    refused(made(lambda root: root.create_dataset("a/kernel:0", (4,), "u1", external=external)), "whose data lie in another file")
-    refused(made(lambda root: root.create_dataset("a/kernel:0", data=["text"])), "only plain numbers|chunked")
+    refused(
+        made(lambda root: root.create_dataset("a/kernel:0", (4,), "u1", external=external)),
+        "whose data lie in another file",
+    )
+    refused(
+        made(lambda root: root.create_dataset("a/kernel:0", data=["text"])),
+        "only plain numbers|chunked",
+    )
     refused(made(lambda root: root.create_group("a")), "holds no tensors")
-    loop = made(lambda root: (root.create_dataset("a/b/kernel:0", data=np.zeros(2, "f4")), root["a/b"].__setitem__("again", root["a"])))
+    loop = made(
+        lambda root: (
+            root.create_dataset("a/b/kernel:0", data=np.zeros(2, "f4")),
+            root["a/b"].__setitem__("again", root["a"]),
+        )
+    )
     refused(loop, "the same one twice")
 
 
 def test_keras_models_with_code(tmp_path):
     config = {
         "class_name": "Functional",
-        "config": {"layers": [{"class_name": "Lambda", "config": {"name": "preprocess", "function": ["4wEAAAA="]}}]},
+        "config": {
+            "layers": [
+                {"class_name": "Lambda", "config": {"name": "preprocess", "function": ["4wEAAAA="]}}
+            ]
+        },
     }
     with h5py.File(tmp_path / "a.h5", "w") as root:
         root.attrs["model_config"] = json.dumps(config)

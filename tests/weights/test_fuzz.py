@@ -31,13 +31,18 @@ def mutate(rng, content):
         elif kind == 5:
             content[i : i + length] = bytes(length)
         elif kind == 6:
-            content[i : i + length], content[j : j + length] = content[j : j + length], content[i : i + length]
+            content[i : i + length], content[j : j + length] = (
+                content[j : j + length],
+                content[i : i + length],
+            )
         else:
             del content[i : i + length]
     return bytes(content)
 
 
-@pytest.mark.parametrize(("kind", "count"), [("a.safetensors", 2500), ("a.pth", 2500), ("old.pth", 2500), ("a.h5", 2500)])
+@pytest.mark.parametrize(
+    ("kind", "count"), [("a.safetensors", 2500), ("a.pth", 2500), ("old.pth", 2500), ("a.h5", 2500)]
+)
 def test_damaged_files_give_errors_of_the_project(tmp_path, monkeypatch, kind, count):
     whole = next(path for path in files.valid(tmp_path) if path.name == kind).read_bytes()
     rng, made = np.random.default_rng(2026), []
@@ -46,10 +51,15 @@ def test_damaged_files_give_errors_of_the_project(tmp_path, monkeypatch, kind, c
         path.write_bytes(mutate(rng, whole))
         made.append(path)
     if kind == "a.h5":
-        # One process answers for all of them; a file that it does not come back from costs it its life, and another goes on.
+        # One process answers for all of them; a file that it does not come back from costs it its
+        # life, and another goes on.
         answers = dict(zip(made, keras_file.ask(made), strict=True))
         monkeypatch.setattr(keras_file, "ask", lambda paths: [answers[path] for path in paths])
-    before, slowest, outcomes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0.0, {"read": 0, "refused": 0}
+    before, slowest, outcomes = (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        0.0,
+        {"read": 0, "refused": 0},
+    )
     for path in made:
         start, message = time.perf_counter(), None
         try:
@@ -64,4 +74,6 @@ def test_damaged_files_give_errors_of_the_project(tmp_path, monkeypatch, kind, c
         slowest = max(slowest, time.perf_counter() - start)
     assert slowest < 3  # a second on a quiet machine
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
-    assert min(outcomes.values()) > count // 100  # changes in the numbers pass, changes in the structure do not
+    assert (
+        min(outcomes.values()) > count // 100
+    )  # changes in the numbers pass, changes in the structure do not

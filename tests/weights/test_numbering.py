@@ -10,14 +10,43 @@ from transfer_jax import weights
 from transfer_jax.core.errors import CheckpointError
 
 # torchvision's children in order; those without tensors take numbers, too.
-RESNET = ["conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc"]
-STEM = ["Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "maxpool1", "Conv2d_3b_1x1", "Conv2d_4a_3x3", "maxpool2"]
+RESNET = [
+    "conv1",
+    "bn1",
+    "relu",
+    "maxpool",
+    "layer1",
+    "layer2",
+    "layer3",
+    "layer4",
+    "avgpool",
+    "fc",
+]
+STEM = [
+    "Conv2d_1a_3x3",
+    "Conv2d_2a_3x3",
+    "Conv2d_2b_3x3",
+    "maxpool1",
+    "Conv2d_3b_1x1",
+    "Conv2d_4a_3x3",
+    "maxpool2",
+]
 MIDDLE = [f"Mixed_{block}" for block in ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e")]
 END = ["Mixed_7a", "Mixed_7b", "Mixed_7c", "avgpool", "dropout", "fc"]
 INCEPTION = [*STEM, *MIDDLE, "AuxLogits", *END]
 WITHOUT_AUXILIARY = [*STEM, *MIDDLE, *END]
-WITHOUT_POOLS = [child for child in WITHOUT_AUXILIARY if "pool" not in child]  # torchvision before 0.6
-FEATURES = ["conv0", "norm0", "relu0", "pool0", *(f"{a}{i}" for i in (1, 2, 3) for a in ("denseblock", "transition")), "denseblock4", "norm5"]
+WITHOUT_POOLS = [
+    child for child in WITHOUT_AUXILIARY if "pool" not in child
+]  # torchvision before 0.6
+FEATURES = [
+    "conv0",
+    "norm0",
+    "relu0",
+    "pool0",
+    *(f"{a}{i}" for i in (1, 2, 3) for a in ("denseblock", "transition")),
+    "denseblock4",
+    "norm5",
+]
 
 
 def numbered(made, children, prefix="backbone.", below=""):
@@ -55,7 +84,11 @@ def test_children_are_told_by_their_order(tmp_path, network, children, below, no
     made, prefix = tensors(network), "" if network == "resnet18" else "backbone."
     file = numbered(made, children, prefix, below)
     loaded = weights.read(written(tmp_path / "n.safetensors", file), network)
-    kept = {name: value for name, value in made.items() if name.removeprefix(below).split(".")[0] in children}
+    kept = {
+        name: value
+        for name, value in made.items()
+        if name.removeprefix(below).split(".")[0] in children
+    }
     plain = weights.load(written(tmp_path / "p.safetensors", kept), network)
     assert same(loaded.variables, plain)
     said = (f"children of nn.Sequential named by their order: {note}",)
@@ -80,9 +113,17 @@ def test_heads_after_numbered_children(tmp_path):
     made = numbered(without_head(tensors("resnet18")), RESNET, "")
     file = {**made, **linear("10.0", 512, 8), **linear("10.2", 8, 3)}
     path = written(tmp_path / "n.safetensors", file)
-    assert weights.read(path, "resnet18", head=False).card.recognised[-1] == "head 10.0.*, 10.2.* ignored"
-    with pytest.raises(CheckpointError, match=re.escape("not the network's one linear layer, but 10.0.*, 10.2.*")):
+    assert (
+        weights.read(path, "resnet18", head=False).card.recognised[-1]
+        == "head 10.0.*, 10.2.* ignored"
+    )
+    with pytest.raises(
+        CheckpointError, match=re.escape("not the network's one linear layer, but 10.0.*, 10.2.*")
+    ):
         weights.read(path, "resnet18")
     aside = {**under("backbone.", made), **linear("classifier.linear", 512, 3)}
     path = written(tmp_path / "n.safetensors", aside)
-    assert weights.read(path, "resnet18", head=False).card.recognised[-1] == "head classifier.linear.* ignored"
+    assert (
+        weights.read(path, "resnet18", head=False).card.recognised[-1]
+        == "head classifier.linear.* ignored"
+    )

@@ -18,7 +18,10 @@ def test_round_trip_is_bit_equal(saved):
     path, variables = saved
     loaded = weights.load(path, "cbr_tiny")
     assert jax.tree.structure(loaded) == jax.tree.structure(variables)
-    assert all((a == b).all() for a, b in zip(jax.tree.leaves(loaded), jax.tree.leaves(variables), strict=True))
+    assert all(
+        (a == b).all()
+        for a, b in zip(jax.tree.leaves(loaded), jax.tree.leaves(variables), strict=True)
+    )
 
 
 def test_what_is_there_is_not_overwritten(saved):
@@ -29,10 +32,16 @@ def test_what_is_there_is_not_overwritten(saved):
 
 def test_another_network_is_an_error_that_lists_all(saved):
     with pytest.raises(
-        CheckpointError, match=r"does not fit cbr_small: params/conv1/kernel has shape \(5, 5, 3, 32\), not \(7, 7, 3, 32\); params/conv2"
+        CheckpointError,
+        match=(
+            r"does not fit cbr_small: params/conv1/kernel has shape \(5, 5, 3, 32\), not \(7, 7,"
+            r" 3, 32\); params/conv2"
+        ),
     ):
         weights.load(saved[0], "cbr_small")
-    with pytest.raises(CheckpointError, match=r"missing batch_stats/bn5/mean.*missing params/bn5/bias"):
+    with pytest.raises(
+        CheckpointError, match=r"missing batch_stats/bn5/mean.*missing params/bn5/bias"
+    ):
         weights.load(saved[0], "cbr_larget")
 
 
@@ -44,5 +53,7 @@ def test_missing_and_damaged_folders_are_errors(saved, tmp_path):
     for file in (saved[0] / "variables").rglob("*"):
         if file.is_file():
             file.write_bytes(b"")
-    with pytest.raises(CheckpointError, match="is damaged and cannot be read as weights of cbr_tiny"):
+    with pytest.raises(
+        CheckpointError, match="is damaged and cannot be read as weights of cbr_tiny"
+    ):
         weights.load(saved[0], "cbr_tiny")

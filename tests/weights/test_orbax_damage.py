@@ -47,7 +47,9 @@ def test_single_bit_flips_never_give_other_weights_or_another_card(folder, varia
     for damaged in damage.single_bits(folder, default=24):
         with damaged as path:
             trials += 1
-            loaded, message = damage.outcome(lambda: weights.read(folder, "cbr_tiny"), CheckpointError)
+            loaded, message = damage.outcome(
+                lambda: weights.read(folder, "cbr_tiny"), CheckpointError
+            )
             refused += message is not None
             if message is None:
                 assert same(loaded.variables, variables), path

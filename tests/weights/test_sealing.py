@@ -51,9 +51,13 @@ def test_single_bit_flips_never_give_other_weights_or_another_card(variables, tm
     for damaged in damage.single_bits(tmp_path / "hub", default=60):
         with damaged as path:
             trials += 1
-            loaded, message = damage.outcome(lambda: weights.read(tmp_path / "hub", "cbr_tiny"), CheckpointError)
+            loaded, message = damage.outcome(
+                lambda: weights.read(tmp_path / "hub", "cbr_tiny"), CheckpointError
+            )
             refused += message is not None
-            assert str(tmp_path) in message if message else same(loaded, variables, "cbr_tiny"), path
+            assert str(tmp_path) in message if message else same(loaded, variables, "cbr_tiny"), (
+                path
+            )
     assert 0 < refused < trials
 
 

@@ -1,4 +1,6 @@
-"""Checkpoints of training programs: the state dict among other things, and which of several is read."""
+"""Checkpoints of training programs: the state dict among other things, and which of several is
+read.
+"""
 
 import files
 import numpy as np
@@ -62,25 +64,42 @@ OPTIMIZER = {
 def test_the_one_state_dict_is_read_wherever_it_lies(checkpoint, writer, name):
     made = tensors(counters=False)
     outer, _, inner = name.partition(".")
-    content = {"epoch": 3, outer: {inner: made} if inner else made, "optimizer": OPTIMIZER, "best": {"auc": 0.9}}
+    content = {
+        "epoch": 3,
+        outer: {inner: made} if inner else made,
+        "optimizer": OPTIMIZER,
+        "best": {"auc": 0.9},
+    }
     loaded = weights.read(checkpoint(content, writer), "cbr_tiny")
     assert equal(loaded, made)
-    assert loaded.card.recognised == (f"state dict {name} read; ignored beside it: epoch, optimizer, best",)
+    assert loaded.card.recognised == (
+        f"state dict {name} read; ignored beside it: epoch, optimizer, best",
+    )
 
 
 @pytest.mark.parametrize("writer", WRITERS)
 def test_of_several_state_dicts_one_must_be_chosen(checkpoint, writer):
     made, averaged = tensors(counters=False), tensors(seed=1, counters=False)
-    path = checkpoint({"epoch": 3, "state_dict": under("module.", made), "state_dict_ema": averaged}, writer)
-    message = r"holds several state dicts, state_dict \(22 tensors\), state_dict_ema \(22 tensors\): choose one"
+    path = checkpoint(
+        {"epoch": 3, "state_dict": under("module.", made), "state_dict_ema": averaged}, writer
+    )
+    message = (
+        r"holds several state dicts, state_dict \(22 tensors\), state_dict_ema \(22 tensors\):"
+        r" choose one"
+    )
     with pytest.raises(CheckpointError, match=message) as caught:
         weights.read(path, "cbr_tiny")
     assert "config.source.state, convert_weights --state=state_dict_ema" in str(caught.value)
     assert equal(weights.read(path, "cbr_tiny", state="state_dict"), made)
     loaded = weights.read(path, "cbr_tiny", state="state_dict_ema")
     assert equal(loaded, averaged)
-    assert loaded.card.recognised == ("state dict state_dict_ema chosen; ignored beside it: epoch, state_dict",)
-    with pytest.raises(CheckpointError, match=r"holds no state dict 'state_dict_em': did you mean 'state_dict_ema'\?"):
+    assert loaded.card.recognised == (
+        "state dict state_dict_ema chosen; ignored beside it: epoch, state_dict",
+    )
+    with pytest.raises(
+        CheckpointError,
+        match=r"holds no state dict 'state_dict_em': did you mean 'state_dict_ema'\?",
+    ):
         weights.read(path, "cbr_tiny", state="state_dict_em")
 
 
@@ -99,15 +118,25 @@ def test_the_same_state_dict_under_two_names(tmp_path):
     path.write_bytes(files.torch_zip({"model": state, "ema": state}, pickling.storages))
     with pytest.raises(CheckpointError, match=r"several state dicts, model .*, ema "):
         weights.read(path, "cbr_tiny")
-    assert weights.read(path, "cbr_tiny", state="ema").card.recognised[0].startswith("state dict ema chosen")
+    assert (
+        weights.read(path, "cbr_tiny", state="ema")
+        .card.recognised[0]
+        .startswith("state dict ema chosen")
+    )
 
 
 def test_a_state_is_chosen_in_checkpoints_of_several_alone(checkpoint, tmp_path):
-    with pytest.raises(CheckpointError, match="is a single state dict, without names to choose from: leave state='ema' out"):
+    with pytest.raises(
+        CheckpointError,
+        match="is a single state dict, without names to choose from: leave state='ema' out",
+    ):
         weights.read(checkpoint(tensors(counters=False)), "cbr_tiny", state="ema")
     files.valid(tmp_path)
     for name in ("a.safetensors", "a.h5"):
-        with pytest.raises(CheckpointError, match=r"chooses among the state dicts of a \.pth file, and .* is none: leave it out"):
+        with pytest.raises(
+            CheckpointError,
+            match=r"chooses among the state dicts of a \.pth file, and .* is none: leave it out",
+        ):
             formats.read(tmp_path / name, state="ema")
 
 
@@ -125,7 +154,10 @@ def test_a_pickle_that_holds_itself_ends(tmp_path):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         # A dictionary with itself under "a", and a list in it that holds itself.
-        archive.writestr("archive/data.pkl", b"\x80\x02}q\x00(X\x01\x00\x00\x00ah\x00X\x01\x00\x00\x00b]q\x01h\x01au.")
+        archive.writestr(
+            "archive/data.pkl",
+            b"\x80\x02}q\x00(X\x01\x00\x00\x00ah\x00X\x01\x00\x00\x00b]q\x01h\x01au.",
+        )
     path = tmp_path / "a.pth"
     path.write_bytes(buffer.getvalue())
     with pytest.raises(CheckpointError, match="not a state dict"):

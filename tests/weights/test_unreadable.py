@@ -40,13 +40,22 @@ STRANGE = {
     "lfs.safetensors": (LFS, "is a pointer of Git LFS"),
     "page.pth": (b"<!DOCTYPE html><html><head><title>404</title></head></html>", "is a web page"),
     "page.h5": (b"\xef\xbb\xbf\n  <html lang='en'>", "is a web page"),
-    "page.safetensors": (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "is a web page"),
+    "page.safetensors": (
+        b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>',
+        "is a web page",
+    ),
     "error.pth": (b'{"error": "Repository not found"}', "is a JSON file"),
-    "text.pth": (b"Quota exceeded for this file. Please try again later.\n" * 30, "is a text that begins with 'Quota exceeded"),
+    "text.pth": (
+        b"Quota exceeded for this file. Please try again later.\n" * 30,
+        "is a text that begins with 'Quota exceeded",
+    ),
     "umlaut.pth": ("Grüße von einem Server, der überlastet ist. ".encode() * 30, "is a text"),
     "braces.pth": (b"abcdefgh{not a safetensors file but words", "is a text"),
     "pickle0.pth": (pickle.dumps({"weight": [1.0] * 20}, protocol=0), "is a text"),
-    "model.tar": (tar("sys_info", "pickle", "tensors", "storages"), "torch.save wrote it before 2017"),
+    "model.tar": (
+        tar("sys_info", "pickle", "tensors", "storages"),
+        "torch.save wrote it before 2017",
+    ),
     "old.pth": (tar("storages"), "torch.save wrote it before 2017"),
     "other.tar": (tar("resnet50.pth"), "is a tar archive: unpack it"),
     "a.pth.gz": (b"\x1f\x8b\x08\x00" + bytes(60), "is a gzip archive: unpack it"),
@@ -59,16 +68,34 @@ STRANGE = {
     "unnamed": (b"\x08\x08\x12\x07pytorch" + bytes(60), "is an ONNX model"),
     "saved_model.pb": (b"\x08\x01\x12\x90\x01" + bytes(60), "is a TensorFlow graph"),
     "model.ckpt.data-00000-of-00001": (bytes(range(200)), "is part of a TensorFlow checkpoint"),
-    "model.ckpt.index": (bytes(range(200)) + bytes.fromhex("57fb808b247547db"), "is part of a TensorFlow checkpoint"),
-    "checkpoint": (b'model_checkpoint_path: "model.ckpt-1"\n', "is part of a TensorFlow checkpoint"),
+    "model.ckpt.index": (
+        bytes(range(200)) + bytes.fromhex("57fb808b247547db"),
+        "is part of a TensorFlow checkpoint",
+    ),
+    "checkpoint": (
+        b'model_checkpoint_path: "model.ckpt-1"\n',
+        "is part of a TensorFlow checkpoint",
+    ),
     "a.npy": (b"\x93NUMPY\x01\x00" + bytes(60), "is a single NumPy array"),
     "a.npz": (archive("conv1.npy", "fc.npy"), "it holds NumPy arrays"),
-    "a.zip": (archive("RadImageNet/ResNet50.pt", "readme.txt"), r"unpack it, and give a weight file in it \(RadImageNet/ResNet50.pt\)"),
+    "a.zip": (
+        archive("RadImageNet/ResNet50.pt", "readme.txt"),
+        r"unpack it, and give a weight file in it \(RadImageNet/ResNet50.pt\)",
+    ),
     "docs.zip": (archive("readme.txt"), "not one of torch.save: it has no data.pkl"),
-    "cut.pth": (archive("archive/data.pkl", "archive/data/0")[:-30], "begins as a zip archive and does not end as one"),
+    "cut.pth": (
+        archive("archive/data.pkl", "archive/data/0")[:-30],
+        "begins as a zip archive and does not end as one",
+    ),
     "a.png": (b"\x89PNG\r\n\x1a\n" + bytes(60), "is a PNG image"),
-    "noise": (bytes(range(128, 228)), "is damaged, or none of the files that this program reads.*begins with 80|no torch file"),
-    "noise2": (bytes(range(200, 250)), "is damaged, or none of the files that this program reads.*begins with c8 c9"),
+    "noise": (
+        bytes(range(128, 228)),
+        "is damaged, or none of the files that this program reads.*begins with 80|no torch file",
+    ),
+    "noise2": (
+        bytes(range(200, 250)),
+        "is damaged, or none of the files that this program reads.*begins with c8 c9",
+    ),
     "empty": (b"", "is empty"),
 }
 
@@ -127,7 +154,12 @@ def written_keras(path):
 def test_sound_files_are_read_whatever_they_begin_with(tmp_path, length):
     """Headers are padded to eight bytes, so that a file can begin with 0x80, as a pickle does."""
     path = tmp_path / "a.safetensors"
-    header = json.dumps({"__metadata__": {"n": "x" * length}, "a": {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]}}).encode()
+    header = json.dumps(
+        {
+            "__metadata__": {"n": "x" * length},
+            "a": {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]},
+        }
+    ).encode()
     header += b" " * (-(len(header) - length) % 256)
     path.write_bytes(struct.pack("<Q", len(header)) + header + b"ab")
     assert formats.read(path).kind == "safetensors"
@@ -160,7 +192,13 @@ def test_downloads_that_were_cut_off(tmp_path, share):
     content = safetensors.numpy.save(tensors())
     path = tmp_path / "a.safetensors"
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(CheckpointError, match=f"is cut off: the file has {int(share * len(content))} of {len(content)} bytes.*fetch it again"):
+    with pytest.raises(
+        CheckpointError,
+        match=(
+            f"is cut off: the file has {int(share * len(content))} of {len(content)} bytes.*fetch"
+            " it again"
+        ),
+    ):
         formats.read(path)
     path.write_bytes(content[:500])
     with pytest.raises(CheckpointError, match="is cut off: its header alone would be"):
@@ -170,17 +208,33 @@ def test_downloads_that_were_cut_off(tmp_path, share):
 def test_messages_are_short(tmp_path):
     resnet = tensors("resnet18")
     cases = {
-        "another network": (tensors("densenet121"), r"100 missing: .* and 90 more; .*; its tensors are those of densenet121$"),
-        "too many": ({**resnet, **{f"{'x' * 300}{i}.weight": np.ones((1, 1, 3, 3), np.float32) for i in range(500)}}, "500 extra"),
-        "half": ({k: v.astype(np.float16) if v.ndim else v for k, v in resnet.items()}, r"all 102 tensors are float16; cast=True"),
+        "another network": (
+            tensors("densenet121"),
+            r"100 missing: .* and 90 more; .*; its tensors are those of densenet121$",
+        ),
+        "too many": (
+            {
+                **resnet,
+                **{f"{'x' * 300}{i}.weight": np.ones((1, 1, 3, 3), np.float32) for i in range(500)},
+            },
+            "500 extra",
+        ),
+        "half": (
+            {k: v.astype(np.float16) if v.ndim else v for k, v in resnet.items()},
+            r"all 102 tensors are float16; cast=True",
+        ),
     }
     for name, (made, message) in cases.items():
         path = written(tmp_path / "a.safetensors", made)
         with pytest.raises(CheckpointError, match=message) as caught:
             weights.read(path, "resnet18")
-        assert len(str(caught.value).replace(str(path), "")) < (500 if name == "half" else 1600 if name == "too many" else 1000)
+        assert len(str(caught.value).replace(str(path), "")) < (
+            500 if name == "half" else 1600 if name == "too many" else 1000
+        )
     mixed = {**resnet, "conv1.weight": resnet["conv1.weight"].astype(np.float16)}
-    with pytest.raises(CheckpointError, match=r"1 of 102 tensors are float16 \(conv1.weight\); cast=True"):
+    with pytest.raises(
+        CheckpointError, match=r"1 of 102 tensors are float16 \(conv1.weight\); cast=True"
+    ):
         weights.read(written(tmp_path / "a.safetensors", mixed), "resnet18")
 
 

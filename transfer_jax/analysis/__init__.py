@@ -1,1 +1,3 @@
-"""What looks inside networks."""
+"""Similarity of networks: canonical correlations, CKA, stage by stage, and agreement of
+predictions.
+"""

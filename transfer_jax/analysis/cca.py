@@ -1,16 +1,18 @@
-"""Canonical correlations between two activations: which linear combinations of one network's channels another network has too.
+"""Canonical correlations between two activations: linear combinations of channels that both have.
 
-    result = cca.similarity(x, y)                        # x [n, d1], y [n, d2]
-    state = cca.moments(d1, d2)                          # or batch by batch, in memory that does not depend on n
+    result = cca.similarity(x, y)                # x [n, d1], y [n, d2]
+    state = cca.moments(d1, d2)                  # or batch by batch, in memory independent of n
     state = cca.update(state, x, y)
     result = cca.finish(state)
 
-The products of the channels are summed on the device (see `moments`). What remains is d x d and runs in float64 on the host, since a float32
-eigendecomposition is what would lose accuracy; `device=True` keeps it on an accelerator, in the moments' precision, and fetches only what was
-found. Measured on a CPU at 12,544 positions of 256 channels with float32 moments, against NumPy in float64: largest error of a coefficient 1e-6,
-and 2e-6 with `device=True`.
+The products of the channels are summed on the device (see `moments`). What remains is d x d and
+runs in float64 on the host, since a float32 eigendecomposition would lose accuracy; `device=True`
+keeps it on an accelerator, in the precision of the moments, and fetches only the results. Measured
+on a CPU at 12,544 positions of 256 channels with float32 moments, against NumPy in float64: the
+largest error of a coefficient is 1e-6, and 2e-6 with `device=True`.
 
-Source: Raghu et al., "SVCCA", NeurIPS 2017, with the behaviour of google/svcca where that is defined; Raghu et al., "Transfusion", NeurIPS 2019.
+Source: Raghu et al., "SVCCA", NeurIPS 2017, with the behaviour of google/svcca where that is
+defined; Raghu et al., "Transfusion", NeurIPS 2019.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,15 +22,34 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from transfer_jax.analysis import activations, batch_moments, whitening
 from transfer_jax.analysis import moments as sums
-from transfer_jax.analysis import rows, whitening
 from transfer_jax.analysis.moments import Moments, merge
-from transfer_jax.analysis.result import CCA, caution, check, check_positions, in_common_units, summary, whiten
+from transfer_jax.analysis.result import (
+    CCA,
+    caution,
+    check,
+    check_positions,
+    in_common_units,
+    summary,
+    whiten,
+)
 from transfer_jax.analysis.stage_moments import StageMoments
 from transfer_jax.core.errors import AnalysisError
 
-__all__ = ["CCA", "finish", "finish_many", "finish_stages", "merge", "moments", "moments_of", "similarity", "update"]
-Rows = Any  # [n, d] real numbers of JAX or NumPy, or nested sequences; `rows.check` tells what is none
+__all__ = [
+    "CCA",
+    "finish",
+    "finish_many",
+    "finish_stages",
+    "merge",
+    "moments",
+    "moments_of",
+    "similarity",
+    "update",
+]
+# Rows [n, d]: real numbers of JAX or NumPy, or nested sequences, see `activations.check`.
+Rows = Any
 Names = Mapping[sums.Pair, tuple[str, str]]
 _NAMES = ("x", "y")
 _CHUNK = 16384  # rows of one update in `similarity`: bounds its memory
@@ -53,9 +74,9 @@ def update(state: Moments, x: Rows, y: Rows) -> Moments:
 
     Raises:
       AnalysisError: The activations are not rows of real numbers, their numbers of rows differ, or
-        those of channels are not the state's.
+        their numbers of channels are not those of the state.
     """
-    return sums.update(state, {"x": x}, {"y": y})
+    return batch_moments.update(state, {"x": x}, {"y": y})
 
 
 def moments_of(x: Rows, y: Rows, *, names: tuple[str, str] = _NAMES) -> Moments:
@@ -70,8 +91,8 @@ def moments_of(x: Rows, y: Rows, *, names: tuple[str, str] = _NAMES) -> Moments:
       AnalysisError: The activations are not rows of real numbers, their numbers of rows differ, or
         these are too few for canonical correlations: at once, before anything is computed.
     """
-    x, y = rows.check_pair(x, y, names)
-    check_positions(x.shape[0], x.shape[1], y.shape[1], names, rows.transposed(names))
+    x, y = activations.check_pair(x, y, names)
+    check_positions(x.shape[0], x.shape[1], y.shape[1], names, activations.transposed(names))
     state = moments(x.shape[1], y.shape[1])
     for start in range(0, x.shape[0], _CHUNK):
         state = update(state, x[start : start + _CHUNK], y[start : start + _CHUNK])
@@ -93,12 +114,16 @@ def similarity(
     Arguments and errors are those of `moments_of` and `finish`.
     """
     _check_options(epsilon, threshold)
-    return finish(moments_of(x, y, names=names), epsilon, threshold, names=names, rcond=rcond, device=device)
+    return finish(
+        moments_of(x, y, names=names), epsilon, threshold, names=names, rcond=rcond, device=device
+    )
 
 
 def _check_options(epsilon: float, threshold: float) -> None:
     if not epsilon >= 0 or not 0 < threshold <= 1:
-        raise AnalysisError(f"epsilon={epsilon}, threshold={threshold}: epsilon is at least 0, threshold in (0, 1]")
+        raise AnalysisError(
+            f"epsilon={epsilon}, threshold={threshold}: epsilon is at least 0, threshold in (0, 1]"
+        )
 
 
 def finish(
@@ -128,7 +153,9 @@ def finish(
         threshold is out of its range.
     """
     (pair,) = state.cross
-    return finish_many([state], epsilon, threshold, names={pair: names}, rcond=rcond, device=device)[0][pair]
+    return finish_many(
+        [state], epsilon, threshold, names={pair: names}, rcond=rcond, device=device
+    )[0][pair]
 
 
 def finish_stages(
@@ -144,8 +171,10 @@ def finish_stages(
 
     A stage is whitened once for each grid; arguments and errors are those of `finish_many`.
     """
-    found = finish_many(state.values(), epsilon, threshold, names=names, rcond=rcond, device=device)
-    return {pair: of for one in found for pair, of in one.items()}
+    comparisons = finish_many(
+        state.values(), epsilon, threshold, names=names, rcond=rcond, device=device
+    )
+    return {pair: of for of_grid in comparisons for pair, of in of_grid.items()}
 
 
 def finish_many(
@@ -165,30 +194,42 @@ def finish_many(
       states: Moments, each of any number of pairs.
       epsilon: See `finish`.
       threshold: See `finish`.
-      names: Names of the sides of a pair, for messages; its stages' where None.
+      names: Names of the sides of a pair, for messages; those of its stages where None.
       rcond: See `finish`.
       device: See `finish`.
 
     Returns:
-      One mapping from pairs to results per state. A result that cannot be relied on is told of on
-      the console, too (`CCA.caution`).
+      One mapping from pairs to results per state. Results that are unreliable also give a warning
+      (`CCA.caution`).
 
     Raises:
-      AnalysisError: As `finish`.
+      AnalysisError: See `finish`.
     """
     _check_options(epsilon, threshold)
     states = check(states, names)
     states = states if device else [in_common_units(state) for state in jax.device_get(states)]
     values = []
     for of in states:
-        x, y = ({name: whiten(of, own, epsilon, rcond, device) for name, own in side.items()} for side in (of.x, of.y))
+        x, y = (
+            {
+                name: whiten(of, activation, epsilon, rcond, device)
+                for name, activation in side.items()
+            }
+            for side in (of.x, of.y)
+        )
         for (a, b), total in of.cross.items():
-            found = whitening.coefficients_on_device(x[a], y[b], total.high) if device else whitening.coefficients(np, x[a], y[b], total.value())
+            found = (
+                whitening.coefficients_on_device(x[a], y[b], total.high)
+                if device
+                else whitening.coefficients(np, x[a], y[b], total.value())
+            )
             values.append((found, (x[a].rank, y[b].rank), (x[a].lost, y[b].lost)))
     fetched = iter(jax.device_get(values))
 
     def result(of: Moments, pair: sums.Pair) -> CCA:
         coefficients, ranks, lost = next(fetched)
-        return caution(summary(of, coefficients, ranks, lost, threshold), (names or {}).get(pair, pair))
+        return caution(
+            summary(of, coefficients, ranks, lost, threshold), (names or {}).get(pair, pair)
+        )
 
     return [{pair: result(of, pair) for pair in of.cross} for of in states]

@@ -48,7 +48,12 @@ def mean_coefficient(n: int, d1: int, d2: int) -> float:
         # The spaces meet: so many coefficients are 1, the others are those of their complements.
         return (meeting + (p - meeting) * mean_coefficient(n, free - q, free - p)) / p
     if p == 1:
-        return math.exp(math.lgamma((q + 1) / 2) + math.lgamma(free / 2) - math.lgamma(q / 2) - math.lgamma((free + 1) / 2))
+        return math.exp(
+            math.lgamma((q + 1) / 2)
+            + math.lgamma(free / 2)
+            - math.lgamma(q / 2)
+            - math.lgamma((free + 1) / 2)
+        )
     return _exact(free, p, q) if p <= _EXACT else _in_the_limit(free, p, q)
 
 
@@ -68,7 +73,9 @@ def _exact(free: int, p: int, q: int) -> float:
 
     def double_integrals(left: np.ndarray, right: np.ndarray) -> Float[np.ndarray, "p p"]:
         below = np.cumsum(right, axis=0) - right
-        return left.T @ (2 * below + right - right.sum(0))  # by the sign of one angle minus the other
+        return left.T @ (
+            2 * below + right - right.sum(0)
+        )  # by the sign of one angle minus the other
 
     weighted = coefficient[:, None] * basis
     matrix = double_integrals(basis, basis)
@@ -78,8 +85,12 @@ def _exact(free: int, p: int, q: int) -> float:
     return float(np.trace(np.linalg.solve(matrix, change))) / (2 * p)
 
 
-def _bordered(matrix: Float[np.ndarray, "p p"], border: Float[np.ndarray, " p"]) -> Float[np.ndarray, "k k"]:
-    """Returns an antisymmetric matrix with one more row and column, which de Bruijn's odd case needs."""
+def _bordered(
+    matrix: Float[np.ndarray, "p p"], border: Float[np.ndarray, " p"]
+) -> Float[np.ndarray, "k k"]:
+    """Returns an antisymmetric matrix with one more row and column, which de Bruijn's odd case
+    needs.
+    """
     return np.block([[matrix, border[:, None]], [-border[None, :], np.zeros((1, 1))]])
 
 
@@ -100,11 +111,17 @@ def _grid(free: int, p: int, q: int) -> tuple[Float[np.ndarray, " m"], Float[np.
 def _in_the_limit(free: int, p: int, q: int) -> float:
     """Returns the mean under Wachter's law, corrected by 1 / p, for p + q <= free."""
     c1, c2 = p / free, q / free
-    low, high = ((math.sqrt(c1 * (1 - c2)) + sign * math.sqrt(c2 * (1 - c1))) ** 2 for sign in (-1, 1))
+    low, high = (
+        (math.sqrt(c1 * (1 - c2)) + sign * math.sqrt(c2 * (1 - c1))) ** 2 for sign in (-1, 1)
+    )
     middle, half = (high + low) / 2, (high - low) / 2
     # The squared coefficients are middle + half cos(angle): no singular ends.
     angle = (np.arange(_POINTS) + 0.5) * np.pi / _POINTS
     square = middle + half * np.cos(angle)
-    limit = float(np.mean(np.sin(angle) ** 2 / (np.sqrt(square) * (1 - square)))) * half**2 / (2 * c1)
-    correction = (math.sqrt(max(low, 0.0)) + math.sqrt(high)) / 4 - float(np.sqrt(square).mean()) / 2
+    limit = (
+        float(np.mean(np.sin(angle) ** 2 / (np.sqrt(square) * (1 - square)))) * half**2 / (2 * c1)
+    )
+    correction = (math.sqrt(max(low, 0.0)) + math.sqrt(high)) / 4 - float(
+        np.sqrt(square).mean()
+    ) / 2
     return min(1.0, limit + correction / p)

@@ -1,14 +1,16 @@
-"""Linear centred kernel alignment (CKA): similarity that also asks how much variance a direction has, unlike CCA.
+"""Linear centred kernel alignment (CKA), which, unlike CCA, weighs directions by their variance.
 
-    cka.from_moments(state)             # biased, from the moments of `cca`: any number of positions, one pass
-    cka.unbiased(x, y)                  # raw activations, O(n d) memory: independent data give 0 on average, for any d
+    cka.from_moments(state)   # biased, from the moments of `cca`: any number of positions
+    cka.unbiased(x, y)        # raw activations, O(n d) memory: 0 on average for independent data
     state = cka.update(cka.start(), x, y); cka.finish(state)   # unbiased, by minibatches
 
-Source: Kornblith et al., "Similarity of neural network representations revisited", ICML 2019; the unbiased HSIC of Song et al., "Feature selection
-via dependence maximization", JMLR 2012; its averages over minibatches of Nguyen, Raghu, Kornblith, ICLR 2021.
+Source: Kornblith et al., "Similarity of neural network representations revisited", ICML 2019; the
+unbiased HSIC of Song et al., "Feature selection via dependence maximization", JMLR 2012; its
+averages over minibatches of Nguyen, Raghu, Kornblith, ICLR 2021.
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import jax
@@ -16,12 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from transfer_jax.analysis import rows, units
-from transfer_jax.analysis.cca import Rows
-from transfer_jax.analysis.moments import Moments
-from transfer_jax.analysis.result import in_common_units
-from transfer_jax.analysis.rows import Centred
-from transfer_jax.analysis.totals import Total, plus
+from transfer_jax.analysis import activations, units, whitening
+from transfer_jax.analysis.activations import Centred
+from transfer_jax.analysis.arithmetic import Total, plus
+from transfer_jax.analysis.cca import Names, Rows
+from transfer_jax.analysis.moments import ActivationMoments, Moments, Pair
+from transfer_jax.analysis.result import Mean, in_common_units
 from transfer_jax.core.errors import AnalysisError
 
 _LEAST = 4  # the unbiased estimator divides by n - 3
@@ -51,7 +53,9 @@ class Hsic(NamedTuple):
 def _ratio(xy: float, xx: float, yy: float, names: tuple[str, str]) -> float:
     for name, value in zip(names, (xx, yy), strict=True):
         if not math.isfinite(value):
-            raise AnalysisError(f"{name}: the activations hold NaN, infinity or values too large for their type")
+            raise AnalysisError(
+                f"{name}: the activations hold NaN, infinity or values too large for their type"
+            )
     return xy / (math.sqrt(xx) * math.sqrt(yy)) if xx > 0 and yy > 0 else 0.0
 
 
@@ -69,28 +73,71 @@ def from_moments(state: Moments, *, names: tuple[str, str] = ("x", "y")) -> floa
     Raises:
       AnalysisError: A side holds NaN or infinity; it is named.
     """
-    state = in_common_units(jax.device_get(state))
-    (x,), (y,), (cross,) = state.x.values(), state.y.values(), state.cross.values()
-    norms = [float(np.linalg.norm(own.products.value())) for own in (x, y)]
-    square = float(np.linalg.norm(cross.value())) ** 2
-    return min(1.0, _ratio(square, norms[0] ** 2, norms[1] ** 2, names))
+    (pair,) = state.cross
+    return many_from_moments([state], names={pair: names})[0][pair].mean
+
+
+def many_from_moments(
+    states: Iterable[Moments], *, names: Names | None = None
+) -> list[dict[Pair, Mean]]:
+    """Computes `from_moments` of every pair of every state.
+
+    The level by chance is the mean over all permutations of the positions of one side,
+    tr(Sxx) tr(Syy) / ((n - 1) |Sxx| |Syy|).
+    """
+    results = []
+    for state in jax.device_get(list(states)):
+        state = in_common_units(state)
+        n = state.positions()
+        x, y = (
+            {name: _own(activation, n) for name, activation in side.items()}
+            for side in (state.x, state.y)
+        )
+        of_state = {}
+        for (a, b), cross in state.cross.items():
+            square = float(np.linalg.norm(cross.value())) ** 2
+            squares, of_names = (x[a].norm ** 2, y[b].norm ** 2), (names or {}).get((a, b), (a, b))
+            value = min(1.0, _ratio(square, *squares, of_names))
+            traces = x[a].trace * y[b].trace / max(n - 1, 1)
+            level = min(1.0, _ratio(traces, *squares, of_names))
+            of_state[a, b] = Mean(value, math.nan, level, n, x[a].varying, y[b].varying)
+        results.append(of_state)
+    return results
+
+
+class _Own(NamedTuple):
+    """Of the products of one activation: their norm, their trace, and how many channels vary."""
+
+    norm: float
+    trace: float
+    varying: int
+
+
+def _own(activation: ActivationMoments, n: int) -> _Own:
+    products = activation.products.value()
+    varying = whitening.varying(np, n, products, activation.rounding)
+    return _Own(float(np.linalg.norm(products)), float(np.trace(products)), int(varying.sum()))
 
 
 def _hsic(x: Float[Array, "n d1"], y: Float[Array, "n d2"]) -> Float[Array, ""]:
-    # With K = x x' and L = y y' without their diagonals, all sums over pairs of rows are sums over rows of x (sum x) - |x|^2 and the like.
-    # x and y are centred: that changes nothing in the estimate and keeps its differences small.
+    # With K = x x' and L = y y' without their diagonals, all sums over pairs of rows are sums over
+    # rows of x (sum x) - |x|^2 and the like. x and y are centred: that changes nothing in the
+    # estimate and keeps its differences small.
     n = len(x)
     own_x, own_y = (x * x).sum(1), (y * y).sum(1)
     cross = jnp.einsum("ni,nj->ij", x, y, precision=jax.lax.Precision.HIGHEST)
     trace = (cross * cross).sum() - (own_x * own_y).sum()
-    rows_x, rows_y = (jnp.matmul(z, z.sum(0), precision=jax.lax.Precision.HIGHEST) - own for z, own in ((x, own_x), (y, own_y)))
+    rows_x, rows_y = (
+        jnp.matmul(z, z.sum(0), precision=jax.lax.Precision.HIGHEST) - own
+        for z, own in ((x, own_x), (y, own_y))
+    )
     product = rows_x.sum() * rows_y.sum() / ((n - 1) * (n - 2))
     return (trace + product - 2 / (n - 2) * (rows_x * rows_y).sum()) / (n * (n - 3))
 
 
-def _side(given: Any, kind: np.dtype) -> tuple[Float[Array, "n d"], Int[Array, ""]]:
+def _side(rows: Any, kind: np.dtype) -> tuple[Float[Array, "n d"], Int[Array, ""]]:
     """Returns a minibatch, centred, and the exponent of the power of two that it was divided by."""
-    values = given.values if isinstance(given, Centred) else given
+    values = rows.values if isinstance(rows, Centred) else rows
     values = values.astype(kind)
     # The first row before the mean: far from zero the mean has a rounding error of many deviations.
     raw = units.choose(jnp, jnp.abs(values).max()[None], ordinary=False)
@@ -98,31 +145,55 @@ def _side(given: Any, kind: np.dtype) -> tuple[Float[Array, "n d"], Int[Array, "
     values = values - values[0][None]
     values = values - values.mean(0)[None]
     spread = units.choose(jnp, jnp.abs(values).max()[None], ordinary=False)
-    exponent = spread + jnp.where(raw == units.NOTHING, 0, raw) + (given.exponent if isinstance(given, Centred) else 0)
-    return units.into(values, spread), jnp.where(spread == units.NOTHING, units.NOTHING, exponent)[0]
+    exponent = (
+        spread
+        + jnp.where(raw == units.NOTHING, 0, raw)
+        + (rows.exponent if isinstance(rows, Centred) else 0)
+    )
+    return (
+        units.into(values, spread),
+        jnp.where(spread == units.NOTHING, units.NOTHING, exponent)[0],
+    )
 
 
 @jax.jit
 def _batch(state: Hsic, given_x: Any, given_y: Any) -> Hsic:
     kind = state.xy.high.dtype
     (x, x_exponent), (y, y_exponent) = _side(given_x, kind), _side(given_y, kind)
-    units_x, units_y = jnp.maximum(state.x_exponent, x_exponent), jnp.maximum(state.y_exponent, y_exponent)
+    units_x, units_y = (
+        jnp.maximum(state.x_exponent, x_exponent),
+        jnp.maximum(state.y_exponent, y_exponent),
+    )
 
     def add(total: Total, value: Array, sides: str) -> Total:
-        """Both in the larger units; the HSIC of two sides has two factors of each."""
+        """Adds two numbers in the larger units; the HSIC of two sides has two factors of each."""
         before, now = jnp.ones((), kind), jnp.ones((), kind)
         for side in sides:
-            old, new, unit = (state.x_exponent, x_exponent, units_x) if side == "x" else (state.y_exponent, y_exponent, units_y)
-            before, now = before * units.factor(old, unit, kind) ** 2, now * units.factor(new, unit, kind) ** 2
+            old, new, unit = (
+                (state.x_exponent, x_exponent, units_x)
+                if side == "x"
+                else (state.y_exponent, y_exponent, units_y)
+            )
+            before, now = (
+                before * units.factor(old, unit, kind) ** 2,
+                now * units.factor(new, unit, kind) ** 2,
+            )
         return plus(Total(total.high * before, total.low * before), value * now)
 
-    xy, xx, yy = add(state.xy, _hsic(x, y), "xy"), add(state.xx, _hsic(x, x), "xx"), add(state.yy, _hsic(y, y), "yy")
+    xy, xx, yy = (
+        add(state.xy, _hsic(x, y), "xy"),
+        add(state.xx, _hsic(x, x), "xx"),
+        add(state.yy, _hsic(y, y), "yy"),
+    )
     return Hsic(xy, xx, yy, units_x, units_y)
 
 
 def start() -> Hsic:
-    """Returns the state of no minibatch yet."""
-    zero, nothing = jnp.zeros((), jax.dtypes.canonicalize_dtype(np.float64)), jnp.asarray(units.NOTHING, jnp.int32)
+    """Returns the state before the first minibatch."""
+    zero, nothing = (
+        jnp.zeros((), jax.dtypes.canonicalize_dtype(np.float64)),
+        jnp.asarray(units.NOTHING, jnp.int32),
+    )
     none = Total(zero, zero)
     return Hsic(none, none, none, nothing, nothing)
 
@@ -136,10 +207,13 @@ def update(state: Hsic, x: Rows, y: Rows, *, names: tuple[str, str] = ("x", "y")
       AnalysisError: The activations are not rows of real numbers, their numbers of rows differ, or
         these are less than 4.
     """
-    x, y = rows.check_pair(x, y, names)
+    x, y = activations.check_pair(x, y, names)
     if x.shape[0] < _LEAST:
-        raise AnalysisError(f"{names[0]} and {names[1]}: {x.shape[0]} rows: unbiased CKA needs at least {_LEAST} in every minibatch")
-    return _batch(state, rows.widen(x, together=True), rows.widen(y, together=True))
+        raise AnalysisError(
+            f"{names[0]} and {names[1]}: {x.shape[0]} rows: unbiased CKA needs at least {_LEAST}"
+            " in every minibatch"
+        )
+    return _batch(state, activations.widen(x, together=True), activations.widen(y, together=True))
 
 
 def finish(state: Hsic, *, names: tuple[str, str] = ("x", "y")) -> float:

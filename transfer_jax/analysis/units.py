@@ -1,7 +1,8 @@
-"""Powers of two as units of channels, so that squares of tiny and of huge activations fit into float32.
+"""Powers of two as units of channels, so that squares of tiny and of huge activations fit into
+float32.
 
-A channel's values are kept as (value / 2^exponent), with the exponent beside them. Multiplying by a
-power of two is exact, and for channels of ordinary size the exponent is 0.
+A channel's values are kept as (value / 2^exponent), with the exponent beside them. Multiplying by
+a power of two is exact, and for channels of ordinary size the exponent is 0.
 """
 
 from types import ModuleType
@@ -37,13 +38,17 @@ def into(values: Float[Array, "*n c"], exponent: Int[Array, " #c"]) -> Float[Arr
     return values * jnp.ldexp(jnp.ones((), values.dtype), -exponent)
 
 
-def factor(exponent: Int[Array, "*c"], unit: Int[Array, "*#c"] | Int[Array, ""], kind: np.dtype) -> Float[Array, "*c"]:
-    """Returns what numbers in units of 2^exponent are multiplied by to be in units of 2^unit.
+def factor(
+    exponent: Int[Array, "*c"], unit: Int[Array, "*#c"] | Int[Array, ""], kind: np.dtype
+) -> Float[Array, "*c"]:
+    """Returns the factor from units of 2^exponent to units of 2^unit.
 
     It is at most 1, since `unit` is the larger one; 0 where it would not be a normal number.
     """
     step = exponent - unit
-    return jnp.where(step < _SMALLEST, 0, jnp.ldexp(jnp.ones((), kind), jnp.maximum(step, _SMALLEST)))
+    return jnp.where(
+        step < _SMALLEST, 0, jnp.ldexp(jnp.ones((), kind), jnp.maximum(step, _SMALLEST))
+    )
 
 
 def relative(exponent: Int[np.ndarray, " c"]) -> Float[np.ndarray, " c"]:

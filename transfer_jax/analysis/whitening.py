@@ -1,7 +1,8 @@
-"""The d x d part of CCA: from moments to coefficients, the same formulas in NumPy (float64) and compiled for a device.
+"""The d x d part of CCA: from moments to coefficients, in NumPy (float64) and on a device alike.
 
-Every channel is scaled to unit variance first. That changes nothing in CCA and much in floating point: the eigenvalues that decide about the
-rank are then those of a correlation matrix, and a channel of small scale is not mistaken for a dead one.
+Every channel is scaled to unit variance first. That changes nothing in CCA and much in floating
+point: the eigenvalues that decide the rank are then those of a correlation matrix, and a channel
+of small scale is not mistaken for a dead one.
 """
 
 import functools
@@ -32,7 +33,9 @@ class Side(NamedTuple):
     lost: Any
 
 
-def side(xp: ModuleType, n: Any, products: Any, rounding: Any, unit: Any, *, epsilon: float, rcond: float) -> Side:
+def side(
+    xp: ModuleType, n: Any, products: Any, rounding: Any, unit: Any, *, epsilon: float, rcond: float
+) -> Side:
     """Whitens one side, with a floor on its rank.
 
     Args:
@@ -46,9 +49,8 @@ def side(xp: ModuleType, n: Any, products: Any, rounding: Any, unit: Any, *, eps
       rcond: Eigenvalues of the correlation matrix at most this share of the largest count as zero.
     """
     variance = xp.clip(xp.diagonal(products), 0, None)
-    least = n * (_ULPS * rounding) ** 2
-    alive = variance > least
-    lost = ((variance > 0) & (variance <= least)).sum()
+    alive = varying(xp, n, products, rounding)
+    lost = ((variance > 0) & ~alive).sum()
     if epsilon > 0:
         common = variance * unit**2
         alive = alive & (common >= epsilon * common.max())
@@ -57,11 +59,18 @@ def side(xp: ModuleType, n: Any, products: Any, rounding: Any, unit: Any, *, eps
     if epsilon > 0:
         # Adding epsilon to all variances of one common scale is, on channels of unit variance, to
         # add it over each channel's own variance.
-        correlation = correlation + xp.diag(xp.where(alive, epsilon * common.max() / xp.where(alive, common, 1), 0))
+        correlation = correlation + xp.diag(
+            xp.where(alive, epsilon * common.max() / xp.where(alive, common, 1), 0)
+        )
     values, vectors = xp.linalg.eigh(correlation)
     kept = values > rcond * values.max()
     roots = xp.where(kept, 1 / xp.sqrt(xp.where(kept, values, 1)), 0)
     return Side(scale[:, None] * vectors * roots[None, :], kept.sum(), lost)
+
+
+def varying(xp: ModuleType, n: Any, products: Any, rounding: Any) -> Any:
+    """Returns which channels vary by more than their values are rounded, [d]; see `side`."""
+    return xp.diagonal(products) > n * (_ULPS * rounding) ** 2
 
 
 def leading(xp: ModuleType, products: Any, *, share: float, lost: Any = 0) -> Side:
@@ -77,14 +86,18 @@ def leading(xp: ModuleType, products: Any, *, share: float, lost: Any = 0) -> Si
     """
     values, vectors = xp.linalg.eigh((products + products.T) / 2)
     values = xp.clip(values, 0, None)
-    below = xp.cumsum(values) / xp.where(values.sum() > 0, values.sum(), 1)  # ascending: the share of all up to and including this one
+    below = xp.cumsum(values) / xp.where(
+        values.sum() > 0, values.sum(), 1
+    )  # ascending: the share of all up to and including this one
     kept = (below > 1 - share) & (values > 0)
     roots = xp.where(kept, 1 / xp.sqrt(xp.where(kept, values, 1)), 0)
     return Side(vectors * roots[None, :], kept.sum(), lost)
 
 
 def matrix(xp: ModuleType, x: Side, y: Side, cross: Any) -> Any:
-    """Returns the cross-products of whitened sides [d1, d2]: its singular values are the canonical correlations."""
+    """Returns the cross-products of whitened sides [d1, d2]: its singular values are the canonical
+    correlations.
+    """
     if xp is np:
         return x.directions.T @ cross @ y.directions
     highest = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
@@ -92,13 +105,17 @@ def matrix(xp: ModuleType, x: Side, y: Side, cross: Any) -> Any:
 
 
 def coefficients(xp: ModuleType, x: Side, y: Side, cross: Any) -> Any:
-    """Returns canonical correlations [min(d1, d2)], descending, in [0, 1]; zeros beyond the lower rank."""
+    """Returns canonical correlations [min(d1, d2)], descending, in [0, 1]; zeros beyond the lower
+    rank.
+    """
     values = xp.clip(xp.linalg.svd(matrix(xp, x, y, cross), compute_uv=False), 0, 1)
     return xp.where(xp.arange(len(values)) < xp.minimum(x.rank, y.rank), values, 0)
 
 
 @functools.partial(jax.jit, static_argnames=("epsilon", "rcond"))
-def side_on_device(n: Any, products: Any, rounding: Any, exponent: Any, *, epsilon: float, rcond: float) -> Side:
+def side_on_device(
+    n: Any, products: Any, rounding: Any, exponent: Any, *, epsilon: float, rcond: float
+) -> Side:
     """Computes `side` in the moments' own precision, for units of 2^exponent."""
     unit = units.factor(exponent, exponent.max(), products.dtype)
     return side(jnp, n, products, rounding, unit, epsilon=epsilon, rcond=rcond)

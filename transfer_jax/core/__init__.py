@@ -1,1 +1,1 @@
-"""What everything stands on: errors, files, random streams, the device mesh, lazy registries. JAX and NumPy only."""
+"""What everything stands on: errors, files, random streams, processes, the device mesh, options."""

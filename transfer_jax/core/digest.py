@@ -1,8 +1,9 @@
-"""Digests of what the program writes, so that it never reads back something else without noticing.
+"""Digests of what the program writes, so that it notices when it reads back something else.
 
-They are against damage and mix-ups, not against malice. Tensors and pixels get an XXH3 each, which
-runs at memory speed: CRC32C has half of it and SHA-256 a tenth, and a check has to cost less than
-2 % of the reading that it guards. Tables of these checksums, and all other JSON, get a SHA-256.
+They protect against damage and mix-ups, not against malice. Tensors and pixels get an XXH3 each,
+which runs at memory speed: CRC32C has half of that speed and SHA-256 a tenth, and a check has to
+cost less than 2 % of the reading that it guards. Tables of these checksums, and all other JSON,
+get a SHA-256.
 """
 
 from __future__ import annotations
@@ -43,22 +44,24 @@ def of_tensors(tree: Any) -> dict[str, str]:
     return table
 
 
-def differences(expected: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
+def differences(expected: Mapping[str, str], actual: Mapping[str, str]) -> list[str]:
     """Returns one line for every tensor in which two tables of `of_tensors` differ."""
     lines = []
-    for name in sorted(expected.keys() | found.keys()):
-        if name not in found:
+    for name in sorted(expected.keys() | actual.keys()):
+        if name not in actual:
             lines.append(f"{name} is missing")
         elif name not in expected:
             lines.append(f"{name} does not belong there")
-        elif expected[name] != found[name]:
-            lines.append(f"{name} is {found[name]}, not {expected[name]}")
+        elif expected[name] != actual[name]:
+            lines.append(f"{name} is {actual[name]}, not {expected[name]}")
     return lines
 
 
 def of_json(value: Any) -> str:
     """Returns the SHA-256 of a value in canonical JSON, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
 
 
 def of_file(path: str | Path) -> str:
@@ -77,7 +80,7 @@ def unseal(value: Any) -> dict[str, Any]:
     """Returns the fields that `seal` was given.
 
     Raises:
-      ValueError: The value is not a JSON object, has no digest, or does not match it.
+      ValueError: The value is not a JSON object, has no digest, or does not match its digest.
     """
     if not isinstance(value, dict):
         raise ValueError("it is not a JSON object")
@@ -90,11 +93,11 @@ def unseal(value: Any) -> dict[str, Any]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Returns the fields that `seal` was given, from a file of JSON.
+    """Returns the fields that `seal` was given, from a JSON file.
 
     Raises:
       OSError: The file cannot be read.
-      ValueError: It is not JSON, or as `unseal`.
+      ValueError: It is not JSON, or see `unseal`.
     """
     try:
         return unseal(json.loads(path.read_bytes()))

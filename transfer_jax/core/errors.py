@@ -2,7 +2,7 @@
 
 
 class UserError(Exception):
-    """A mistake in what the user gave. `main` and the tools print it as one line and exit with code 2."""
+    """A mistake of the user's: programs print it as one line and exit with code 2."""
 
 
 class ConfigError(UserError):
@@ -14,11 +14,11 @@ class DataError(UserError):
 
 
 class CheckpointError(UserError):
-    """A checkpoint or weight file does not hold what is asked of it."""
+    """A checkpoint or weight file does not hold what it should."""
 
 
 class AnalysisError(UserError):
-    """What is compared cannot be compared: NaN, too few positions, stages that are not there."""
+    """A comparison is impossible: NaN, too few positions, or missing stages."""
 
 
 class DivergedError(UserError):
@@ -26,9 +26,13 @@ class DivergedError(UserError):
 
 
 class Interrupted(Exception):
-    """The user asked a training to stop, after `done` steps."""
+    """The user asked a training to stop.
+
+    Attributes:
+      done: Number of steps that are finished.
+    """
 
     def __init__(self, done: int) -> None:
-        """`done` steps are finished."""
+        """Stores the number of steps that are finished."""
         super().__init__(f"stopped after step {done}")
         self.done = done

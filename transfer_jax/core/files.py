@@ -1,4 +1,7 @@
-"""Files and folders that are either whole or not there (a temporary name first, then a rename), and paths that stay where they should."""
+"""Files and folders that are whole or missing, and paths that cannot leave their folder.
+
+Content is written under a temporary name first and then renamed.
+"""
 
 import contextlib
 import os
@@ -13,7 +16,7 @@ def _temporary(path: Path) -> Path:
 
 
 def write(path: str | Path, content: str | bytes) -> None:
-    """Writes `content` to `path`, replacing what is there only when all of it is on the disk."""
+    """Writes `content` to `path`; an existing file is replaced once all of it is on the disk."""
     with replacing(path) as temporary, open(temporary, "wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
@@ -22,7 +25,10 @@ def write(path: str | Path, content: str | bytes) -> None:
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary file name; the file there becomes `path` when the block ends well, and is removed when it does not."""
+    """Yields a temporary file name for `path`.
+
+    The file becomes `path` when the block ends without an error, and is removed otherwise.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
@@ -35,7 +41,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def directory(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary folder that becomes `path` when the block ends well, and is removed when it does not.
+    """Yields a temporary folder for `path`.
+
+    The folder becomes `path` when the block ends without an error, and is removed otherwise.
 
     Raises:
       FileExistsError: `path` exists already; an existing folder is never replaced.
@@ -54,9 +62,10 @@ def directory(path: str | Path) -> Iterator[Path]:
 
 
 def below(folder: Path, relative: str) -> Path | None:
-    """The path `relative`, with slashes of either kind, below `folder`; None where it is absolute or leads out of it.
+    """Returns the path `relative` below `folder`, or None where it is absolute or leads out of it.
 
-    For paths that somebody else wrote, in a table or an archive; "" and "." are the folder itself.
+    For paths that someone else wrote, in a table or an archive. Slashes may be of either kind; ""
+    and "." are the folder itself.
     """
     path = PurePosixPath(relative.replace("\\", "/"))
     return None if path.is_absolute() or ".." in path.parts else folder / path

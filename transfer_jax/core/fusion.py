@@ -1,9 +1,10 @@
-"""Where the compiler must stop fusing.
+"""Stops the compiler from fusing.
 
-XLA on a CPU fuses a cheap operation into everything that reads its result, and computes it again there. In a residual network the sum of
-a unit is read by the next unit's sum, and so on: the fusions of unit n hold the sums of all n units before it, forward and backward, and
-the time of a training step grows with the square of the depth (BUILD_NOTES.md, "Speed"). `lax.optimization_barrier` does not help: on a
-CPU it is taken out before operations are fused.
+XLA on a CPU fuses a cheap operation into everything that reads its result, and computes it again
+there. In a residual network the sum of a unit is read by the sum of the next one, and so on: the
+fusions of unit n hold the sums of all n units before it, forward and backward, and the time of a
+training step grows with the square of the depth (BUILD_NOTES.md, "Speed").
+`lax.optimization_barrier` does not help: on a CPU it is removed before operations are fused.
 """
 
 import jax
@@ -14,14 +15,20 @@ from transfer_jax.core.platform import on_cpu
 
 
 def settle(x: Array) -> Array:
-    """`x` itself, computed once, and so its gradient; a no-op away from CPUs, whose compilers weigh what fusing costs."""
+    """Returns `x`, computed once, and likewise its gradient.
+
+    Does nothing away from CPUs: other compilers weigh what fusing costs.
+    """
     return _settled(x) if on_cpu() else x
 
 
 def _written(x: Array) -> Array:
-    # Its own first element (of every image, so that devices need nothing of each other) is written into it in place: the one operation
-    # that is neither fused into its readers nor costs anything.
-    return lax.dynamic_update_slice(x, lax.slice(x, (0,) * x.ndim, (x.shape[0], *(1,) * (x.ndim - 1))), (0,) * x.ndim)
+    # Its own first element (of every image, so that devices need nothing of each other) is written
+    # into it in place: the one operation that is neither fused into its readers nor costs
+    # anything.
+    return lax.dynamic_update_slice(
+        x, lax.slice(x, (0,) * x.ndim, (x.shape[0], *(1,) * (x.ndim - 1))), (0,) * x.ndim
+    )
 
 
 @jax.custom_vjp

@@ -1,4 +1,4 @@
-"""The device mesh of a run: one axis, `data`, over which batches are split and variables are repeated."""
+"""The device mesh of a run: one axis, `data`; batches are split, variables replicated."""
 
 from typing import Any
 
@@ -10,36 +10,57 @@ from transfer_jax.core.errors import ConfigError
 
 
 def create(devices: int | None = None) -> Mesh:
-    """A one-axis mesh over the first `devices` devices of all processes (default: all)."""
+    """Returns a mesh of one axis over the first `devices` devices of all processes (default: all).
+
+    Raises:
+      ConfigError: There are not so many devices.
+    """
     available = jax.devices()
     if devices is not None and not 1 <= devices <= len(available):
-        raise ConfigError(f"devices={devices}, but this run has {len(available)}: choose 1 to {len(available)}, or leave it unset for all")
-    chosen = available[:devices]
-    return jax.make_mesh((len(chosen),), ("data",), axis_types=(AxisType.Auto,), devices=chosen)
+        raise ConfigError(
+            f"devices={devices}, but this run has {len(available)}: choose 1 to {len(available)},"
+            " or leave it unset for all"
+        )
+    used = available[:devices]
+    return jax.make_mesh((len(used),), ("data",), axis_types=(AxisType.Auto,), devices=used)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """Every device holds the whole array."""
+    """Returns the sharding of an array that is whole on every device."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def batched(mesh: Mesh) -> NamedSharding:
-    """The leading axis is split over the devices."""
+    """Returns the sharding of an array whose leading axis is split over the devices."""
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
 def check_batch(mesh: Mesh, batch_size: int, where: str) -> None:
     """Raises ConfigError where a batch cannot be split evenly over the mesh."""
     if batch_size % mesh.size:
-        raise ConfigError(f"{where}={batch_size} does not divide over {mesh.size} devices: choose a multiple of {mesh.size}, or set devices")
+        raise ConfigError(
+            f"{where}={batch_size} does not divide over {mesh.size} devices: choose a multiple of"
+            f" {mesh.size}, or set devices"
+        )
 
 
 def put_batch(mesh: Mesh, batch: dict[str, np.ndarray]) -> Any:
-    """Sends this process's share of a global batch to its devices: leaves [b, ...] -> global arrays [b * processes, ...]."""
+    """Sends this process's share of a global batch to its devices.
+
+    Args:
+      mesh: The devices.
+      batch: Name -> array [b, ...].
+
+    Returns:
+      Name -> global array [b * processes, ...], split over the devices.
+    """
     sharding = batched(mesh)
-    return {name: jax.make_array_from_process_local_data(sharding, value) for name, value in batch.items()}
+    return {
+        name: jax.make_array_from_process_local_data(sharding, value)
+        for name, value in batch.items()
+    }
 
 
 def put_whole(mesh: Mesh, value: np.ndarray) -> Any:
-    """Sends an array that every process has to all devices."""
+    """Sends an array that every process holds to all devices."""
     return jax.make_array_from_process_local_data(replicated(mesh), value, value.shape)

@@ -1,4 +1,4 @@
-"""Named random streams: a key for a purpose does not depend on how many other keys were drawn before it."""
+"""Named random streams: a key does not depend on how many other keys were drawn before it."""
 
 import zlib
 
@@ -6,5 +6,5 @@ import jax
 
 
 def stream(key: jax.Array, name: str) -> jax.Array:
-    """The typed PRNG key of the stream `name` under `key` (a typed key, shape [])."""
+    """Returns the typed PRNG key of the stream `name` under `key` (a typed key, shape [])."""
     return jax.random.fold_in(key, zlib.crc32(name.encode()))

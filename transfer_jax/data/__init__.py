@@ -1,1 +1,6 @@
-"""Data: raw folders to TFRecord shards with a manifest, shards to uint8 batches, augmentation as pure functions."""
+"""Data sets: prepared from raw folders, stored as TFRecord shards, loaded as device batches.
+
+`prepare` turns a raw folder into a prepared one, `storage` reads that back as arrays, `augment`
+changes images on the device, and `dataset`, `partition`, `pipeline` and `loader` lead from a
+folder to batches.
+"""

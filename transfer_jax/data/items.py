@@ -1,4 +1,7 @@
-"""What a catalogue's reader makes of a raw folder: a list of images, not yet decoded, with what is known of each."""
+"""The images that a reader of the catalogue lists, with what the raw folder says of each.
+
+Nothing is decoded yet.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,18 @@ Image = Path | Callable[[], np.ndarray]
 
 
 def split_named(word: str) -> str | None:
-    """Returns the split that a word stands for ("Training", "valid"), or None for any other word."""
+    """Returns the split that a word such as "Training" or "valid" stands for; None for others."""
     return SPLIT_WORDS.get(word.strip().casefold())
+
+
+def study_name(patient: str, study: str) -> str:
+    """Returns the name of an examination, which is unique in the data set: "patient/study".
+
+    Args:
+      patient: Name of the patient.
+      study: Name of the examination among those of the patient.
+    """
+    return f"{patient}/{study}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,11 +45,19 @@ class Item:
     """One image of a raw data set.
 
     Attributes:
-      id: its name, unique in the data set; for files their path in the raw folder, with forward slashes.
-      patient: whom it shows; its `id` where the data set does not tell.
-      labels: label -> whole number from 0 on; `MISSING` where the raw data say nothing, `UNCERTAIN` where they say "perhaps".
-      image: the file, or a function that gives the pixels: uint8 [h, w] or [h, w, c], 0-255, RGB.
-      split: of the publisher: "train", "val", "test", `TRAIN_VAL` for images that are to be dealt to the first two, None without one.
+      id: Name, unique in the data set; for a file its path in the raw folder, with forward
+        slashes.
+      patient: Name of the patient; the `id` where the data set does not tell patients apart.
+      labels: Label -> whole number from 0 on; `MISSING` where the raw data say nothing,
+        `UNCERTAIN` where they say "perhaps".
+      image: The file, or a function that returns the pixels: uint8 [h, w] or [h, w, c], 0-255,
+        RGB.
+      split: The publisher's split: "train", "val" or "test"; `TRAIN_VAL` for images that are to be
+        dealt to the first two; None without a split.
+      study: Name of the examination that the image is a view of, see `study_name`; None where the
+        data set does not tell examinations apart.
+      columns: Column -> what the raw tables say of the image beside its labels, as they spell it;
+        "" where they say nothing.
     """
 
     id: str
@@ -44,6 +65,8 @@ class Item:
     labels: Mapping[str, int]
     image: Image
     split: str | None = None
+    study: str | None = None
+    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,11 +74,15 @@ class Listing:
     """The images of a raw data set, all with the same labels.
 
     Attributes:
-      items: the images.
-      names: label -> names of its values 0, 1, ..., for labels that were words.
-      notes: what the reader decided that a user should know, a sentence each; printed, and kept in the manifest.
+      items: The images.
+      names: Label -> names of its values 0, 1, ..., for labels that were words.
+      notes: Decisions of the reader that a user should know, one sentence each; they are printed,
+        and kept in the manifest.
+      contradictions: Column -> how two rows of one image differ in it, a sentence; such a column
+        cannot be kept.
     """
 
     items: list[Item]
     names: Mapping[str, list[str]] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    contradictions: Mapping[str, str] = dataclasses.field(default_factory=dict)

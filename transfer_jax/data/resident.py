@@ -1,4 +1,7 @@
-"""A whole data set as uint8 in the memory of the devices: batches are gathered there, and no image crosses the bus again."""
+"""Keeps a whole data set as uint8 in the memory of the devices, where batches are gathered.
+
+No image crosses the bus a second time.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,18 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Int, UInt8
 
 from transfer_jax.core import mesh as meshes
-from transfer_jax.data.records import Records
+from transfer_jax.data.storage.records import Records
 
 
 def put(records: Records, mesh: Mesh) -> UInt8[Array, "n h w c"]:
-    """All images on the mesh, split over its devices; filled up with black ones to a multiple of their number.
+    """Puts all images on the mesh, split over its devices.
 
-    Every process decodes what its own devices hold, device by device, so that the host needs the memory of one device's part.
+    Black images fill them up to a multiple of the number of devices. Every process
+    decodes what its own devices hold, device by device, so that the host needs the memory of one
+    device's part.
 
     Raises:
-      DataError: a record is damaged.
+      DataError: A record is damaged.
     """
     shape = (-(-len(records) // mesh.size) * mesh.size, *records.manifest.shape)
 
@@ -33,27 +38,38 @@ def put(records: Records, mesh: Mesh) -> UInt8[Array, "n h w c"]:
     return jax.make_array_from_callback(shape, meshes.batched(mesh), part)
 
 
-def gather(images: UInt8[Array, "n h w c"], positions: Int[Array, " b"], mesh: Mesh) -> UInt8[Array, "b h w c"]:
-    """The images at these positions, split over the devices as a batch is.
+def gather(
+    images: UInt8[Array, "n h w c"], positions: Int[Array, " b"], mesh: Mesh
+) -> UInt8[Array, "b h w c"]:
+    """Returns the images at some positions, split over the devices like a batch.
 
-    Every device looks up what it holds and gives zeros for the rest; the sum over devices, of which each keeps its part of the
-    batch, is exact, since one term of it is not zero.
+    Every device looks up what it holds and gives zeros for the rest; the sum over devices, of
+    which each keeps its part of the batch, is exact, since only one of its terms is not zero.
 
     Args:
-      images: from `put`.
-      positions: int32, on every device.
-      mesh: the devices.
+      images: Images from `put`.
+      positions: Positions, int32, on every device.
+      mesh: The devices.
     """
     held = images.shape[0] // mesh.size
 
-    @functools.partial(jax.shard_map, mesh=mesh, in_specs=(PartitionSpec("data"), PartitionSpec()), out_specs=PartitionSpec("data"), check_vma=False)
-    def local(own: Array, wanted: Array) -> Array:
-        place = wanted - jax.lax.axis_index("data") * held
-        # A slice per image, which keeps to the array's bounds by itself, is copied as a block; on a CPU four times as fast as own[place].
-        found = jax.vmap(lambda row: jax.lax.dynamic_index_in_dim(own, row, keepdims=False))(place)
+    @functools.partial(
+        jax.shard_map,
+        mesh=mesh,
+        in_specs=(PartitionSpec("data"), PartitionSpec()),
+        out_specs=PartitionSpec("data"),
+        check_vma=False,
+    )
+    def local(part: Array, positions: Array) -> Array:
+        place = positions - jax.lax.axis_index("data") * held
+        # A slice per image, which keeps to the array's bounds by itself, is copied as a block; on
+        # a CPU four times as fast as part[place].
+        rows = jax.vmap(lambda row: jax.lax.dynamic_index_in_dim(part, row, keepdims=False))(place)
         if mesh.size == 1:
-            return found
+            return rows
         here = (place >= 0) & (place < held)
-        return jax.lax.psum_scatter(jnp.where(here[:, None, None, None], found, 0), "data", scatter_dimension=0, tiled=True)
+        return jax.lax.psum_scatter(
+            jnp.where(here[:, None, None, None], rows, 0), "data", scatter_dimension=0, tiled=True
+        )
 
     return local(images, positions)

@@ -1,18 +1,28 @@
 """Initialisers: pure functions (key, variables, source, **options) -> variables.
 
-`variables` are a member's own, freshly drawn; `source` are the pretrained ones, of the same network. The head is never taken
-from a source: its size and its meaning belong to the task. The network is known by its modules' names (models/stages.py).
-Dtypes are those of `variables`, and outside `jit` tensors lie on a mesh as theirs do (see `layers.like`).
+`variables` are freshly drawn for a member; `source` are pretrained variables of the same network.
+The head never comes from a source: its size and its meaning belong to the task. The network is
+recognised by the names of its modules (`models.table_of`). Results have the dtypes of `variables`
+and, outside of `jit`, lie on a mesh as `variables` do (see `redrawing.like`).
 """
 
-from transfer_jax.inits.chain import chain
+from transfer_jax.inits.copying import pretrained, transfusion
 from transfer_jax.inits.gabor import gabor
-from transfer_jax.inits.pretrained import pretrained
-from transfer_jax.inits.registry import CHOICE, JOINT, NEEDS_SOURCE, build, check, names, needs_source, options, parse
+from transfer_jax.inits.initialisers import (
+    CHOICE,
+    JOINT,
+    NEEDS_SOURCE,
+    build,
+    chain,
+    check,
+    names,
+    needs_source,
+    options,
+    parse,
+)
 from transfer_jax.inits.resampling import resample
 from transfer_jax.inits.scaling import mean_var
 from transfer_jax.inits.schemes import random
-from transfer_jax.inits.transfusion import transfusion
 
 __all__ = [
     "CHOICE",

@@ -1,47 +1,14 @@
-"""Ablations: pretrained convolutions that keep one property of theirs and lose the rest."""
+"""Ablations: pretrained convolutions that keep one of their properties and lose the rest."""
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 
-from transfer_jax.inits import choices, distributions, layers
-from transfer_jax.inits.batch_norm import fill
-
-
-def resample(key: jax.Array, variables: Any, source: Any, *, keep: str, batch_norm: str = "own") -> Any:
-    """Every convolution tensor of the source, robbed of all but one property.
-
-    | keep | a tensor becomes | what stays |
-    | --- | --- | --- |
-    | "values" | shuffled | its values, as a set |
-    | "filters" | shuffled within each output filter [kh, kw, c] | each filter's values, as a set, and so each filter's mean and norm |
-    | "histogram" | drawn from its values, with replacement | its empirical distribution, in expectation |
-    | "spectrum" | each [kh, kw] slice with random phases | each slice's amplitude spectrum and mean |
-    | "scale" | drawn from N(0, mean square) | its second moment, in expectation |
-    | "magnitude" | each sign drawn anew | every absolute value |
-
-    A convolution's bias [d] (Keras' ResNets have them) is treated as a kernel [1, 1, 1, d]. "filters" then leaves it as pretrained, since it
-    is one value a filter. For "spectrum" a slice of one value has no phase but its sign: here, and here alone, the sign is drawn and the mean
-    not kept, since otherwise 1x1 convolutions would stay as pretrained.
-
-    Args:
-      key: typed PRNG key; each tensor has a stream of its own.
-      variables: freshly drawn.
-      source: pretrained variables of the same shapes; the head may be missing.
-      keep: a key of `KEEP`.
-      batch_norm: "own", "pretrained" or "mean_var", see `batch_norm.fill`.
-
-    Raises:
-      ConfigError: an unknown word, or a source with other tensors.
-
-    Source: an extension of Raghu et al. 2019, section 5, which announces experiments on "weight sampling" in an appendix.
-    """
-    choices.check("keep", keep, KEEP)
-    drawn = layers.convolutions(key, variables, source, lambda k, _, theirs: KEEP[keep](k, theirs))
-    return fill(key, drawn, source, batch_norm)
+from transfer_jax.inits import redrawing, scaling
+from transfer_jax.inits.signatures import Words, check_words
 
 
 def _values(key: jax.Array, tensor: jax.Array) -> jax.Array:
@@ -62,18 +29,21 @@ def _spectrum(key: jax.Array, tensor: jax.Array) -> jax.Array:
         return _magnitude(key, tensor)
     # Phases of white noise: uniform, and with the symmetry that makes the inverse transform real.
     noise = jnp.fft.fft2(jax.random.normal(key, tensor.shape, tensor.dtype), axes=(0, 1))
-    changed = jnp.fft.ifft2(jnp.abs(jnp.fft.fft2(tensor, axes=(0, 1))) * noise / jnp.abs(noise), axes=(0, 1)).real
+    changed = jnp.fft.ifft2(
+        jnp.abs(jnp.fft.fft2(tensor, axes=(0, 1))) * noise / jnp.abs(noise), axes=(0, 1)
+    ).real
     return changed - changed.mean((0, 1), keepdims=True) + tensor.mean((0, 1), keepdims=True)
 
 
 def _scale(key: jax.Array, tensor: jax.Array) -> jax.Array:
-    return distributions.draw(key, tensor.shape, 0.0, jnp.sqrt((tensor * tensor).mean()))
+    return scaling.draw(key, tensor.shape, 0.0, jnp.sqrt((tensor * tensor).mean()))
 
 
 def _magnitude(key: jax.Array, tensor: jax.Array) -> jax.Array:
     return jnp.abs(tensor) * jax.random.rademacher(key, tensor.shape, tensor.dtype)
 
 
+# What is kept -> (key, pretrained tensor) -> new tensor of the same shape.
 KEEP: Mapping[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
     "values": _values,
     "filters": _filters,
@@ -82,3 +52,48 @@ KEEP: Mapping[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
     "scale": _scale,
     "magnitude": _magnitude,
 }
+Keep = Annotated[str, Words(tuple(KEEP))]
+
+
+@check_words
+def resample(
+    key: jax.Array,
+    variables: Any,
+    source: Any,
+    *,
+    keep: Keep,
+    batch_norm: scaling.BatchNorms = "own",
+) -> Any:
+    """Destroys all but one of the properties of the source's convolution tensors.
+
+    | keep | a tensor becomes | what stays |
+    | --- | --- | --- |
+    | "values" | shuffled | the set of its values |
+    | "filters" | shuffled within each output filter [kh, kw, c] | values, mean, norm per filter |
+    | "histogram" | drawn from its values, with replacement | its distribution, in expectation |
+    | "spectrum" | each [kh, kw] slice with random phases | amplitude spectrum, mean per slice |
+    | "scale" | drawn from N(0, mean square) | its second moment, in expectation |
+    | "magnitude" | each sign drawn anew | every absolute value |
+
+    A convolution's bias [d] (Keras' ResNets have them) is treated as a kernel [1, 1, 1, d].
+    "filters" then leaves it as pretrained, since it has one value per filter. For "spectrum" a
+    slice of one value has no phase but its sign: only there the sign is drawn and the mean not
+    kept, since otherwise 1x1 convolutions would stay as pretrained.
+
+    Args:
+      key: Typed PRNG key; each tensor has a stream of its own.
+      variables: Freshly drawn variables.
+      source: Pretrained variables of the same shapes; the head may be missing.
+      keep: A key of `KEEP`.
+      batch_norm: "own", "pretrained" or "mean_var", see `scaling.fill_batch_norms`.
+
+    Raises:
+      ConfigError: An unknown word, or a source with other tensors.
+
+    Source: An extension of Raghu et al. 2019, section 5, which announces experiments on
+    "weight sampling" in an appendix.
+    """
+    drawn = redrawing.convolutions(
+        key, variables, source, lambda k, _, pretrained: KEEP[keep](k, pretrained)
+    )
+    return scaling.fill_batch_norms(key, drawn, source, batch_norm)

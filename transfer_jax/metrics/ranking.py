@@ -1,75 +1,105 @@
-"""Area under the ROC curve, exact with ties.
+"""Metrics of the order of the scores, whatever their scale: AUC and average precision.
 
-The pairs are counted on the device in integers, since neither float32 nor int32 can hold the count of pairs of a large
-evaluation; the counts are put together on the host. AUC = (pairs ordered rightly + half of the tied pairs) / pairs.
-
-Source: the Mann-Whitney statistic; Hanley and McNeil 1982.
+A class of a multiclass task is judged one against the rest. Infinite scores rank as such; a score
+that is NaN has no place in an order and leaves its label without a value.
 """
+
+from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Float, Int
 
-_BITS, _PARTS = 11, 3
-MAX_ROWS = 1 << (31 - _BITS)
+from transfer_jax.metrics import over_labels
+from transfer_jax.metrics.scored import NO_POSITIVES, Counted, Number, Scored, Value, undefined
 
 
-class PairCounts(NamedTuple):
-    """Counts of positive-negative pairs, one entry per label.
+def auc(scored: Scored) -> list[Value]:
+    """Returns the area under the ROC curve, in [0, 1], exact with ties.
+
+    AUC = (correctly ordered pairs + half of the tied pairs) / pairs of a positive and a negative.
+    The pairs are counted as whole numbers and divided once.
+
+    Returns:
+      Besides the values of `over_labels.values`, "auc_labels": the number of labels in the mean,
+      where there are several labels. A label has no AUC without positives or without negatives.
+
+    Source: The Mann-Whitney statistic; Hanley and McNeil 1982.
+    """
+    columns = scored.columns()
+    numbers = [area(column) for column in columns]
+    if len(columns) == 1:
+        return over_labels.values("auc", scored, numbers)
+    values = over_labels.values(
+        "auc", scored, numbers, supports=_supports(columns), micro=area(scored.pooled())
+    )
+    # A count, which tables show as a whole number.
+    labels = sum(not number.reason for number in numbers)
+    return [values[0], Value("auc_labels", "", labels, ""), *values[1:]]
+
+
+def area(counted: Counted) -> Number:
+    """Returns the AUC of one output."""
+    if flaw := counted.flaw(both=True):
+        return undefined(flaw)
+    negatives = np.sort(counted.log_odds[~counted.positive])
+    # A search for sorted values stays in the cache.
+    positives = np.sort(counted.log_odds[counted.positive])
+    below = np.searchsorted(negatives, positives, side="left")
+    not_above = np.searchsorted(negatives, positives, side="right")
+    twice = int(below.sum()) + int(not_above.sum())
+    return Number(twice / (2 * len(positives) * len(negatives)))
+
+
+def average_precision(scored: Scored) -> list[Value]:
+    """Returns the average precision, in [0, 1]: the area under the steps of precision over recall.
+
+    AP = sum over thresholds of (recall - recall at the threshold above) * precision, without
+    interpolation, as in `average_precision_score` of scikit-learn. A label has none without
+    positives.
+    """
+    columns = scored.columns()
+    numbers = [_average_precision(column) for column in columns]
+    micro = _average_precision(scored.pooled()) if len(columns) > 1 else None
+    return over_labels.values(
+        "average_precision", scored, numbers, supports=_supports(columns), micro=micro
+    )
+
+
+def _average_precision(counted: Counted) -> Number:
+    if flaw := counted.flaw():
+        return undefined(flaw)
+    if not counted.positive.any():
+        return undefined(NO_POSITIVES)
+    called = call_from(counted)
+    precision = called.true_positives / (called.true_positives + called.false_positives)
+    steps = np.diff(called.true_positives, prepend=0)
+    return Number(float((steps * precision).sum() / called.true_positives[-1]))
+
+
+class Called(NamedTuple):
+    """What is called positive at each of p thresholds.
 
     Attributes:
-      digits: Twice the rightly ordered pairs plus the ties, as base-2048 digits summed apart.
-      positives: Number of positives that count.
-      negatives: Number of negatives that count.
-      unordered: Whether a score that counts is NaN, which no order can place.
+      thresholds: The different scores, the highest first.
+      true_positives: Number of positives whose score is at or above the threshold.
+      false_positives: Number of negatives whose score is at or above the threshold.
     """
 
-    digits: Int[Array, "k 3"]
-    positives: Int[Array, " k"]
-    negatives: Int[Array, " k"]
-    unordered: Bool[Array, " k"]
+    thresholds: Float[np.ndarray, " p"]
+    true_positives: Int[np.ndarray, " p"]
+    false_positives: Int[np.ndarray, " p"]
 
 
-@jax.jit
-def count_pairs(scores: Float[Array, "n k"], targets: Float[Array, "n k"], mask: Bool[Array, "n k"]) -> PairCounts:
-    """Counts, label by label, how the positives' scores stand against the negatives'.
-
-    Args:
-      scores: [n, k], any monotone score; infinities rank as what they are; n below 2 ** 20.
-      targets: [n, k], above 0.5 is positive.
-      mask: [n, k], False for rows that do not count for a label (padding, missing labels).
-    """
-
-    def one(score: Array, target: Array, valid: Array) -> tuple[Array, Array, Array, Array]:
-        positive, negative = valid & (target > 0.5), valid & (target <= 0.5)
-        # Everything that is no negative sorts to the end, beside negatives of +inf at most: no search
-        # may count more entries than there are negatives.
-        negatives, size = jnp.sort(jnp.where(negative, score, jnp.inf)), negative.sum()
-        below = jnp.minimum(jnp.searchsorted(negatives, score, side="left"), size)
-        not_above = jnp.minimum(jnp.searchsorted(negatives, score, side="right"), size)
-        twice = jnp.where(positive, below + not_above, 0).astype(jnp.int32)
-        digits = jnp.stack([((twice >> (_BITS * i)) & ((1 << _BITS) - 1)).sum() for i in range(_PARTS)])
-        return digits, positive.sum(), size, (valid & jnp.isnan(score)).any()
-
-    return PairCounts(*jax.vmap(one, in_axes=1)(scores, targets, mask))
+def call_from(counted: Counted) -> Called:
+    """Returns what is called positive from each score on; no score may be NaN."""
+    order = np.argsort(counted.log_odds)[::-1]
+    scores = counted.log_odds[order]
+    last = np.append(np.flatnonzero(scores[1:] != scores[:-1]), len(scores) - 1)
+    true = np.cumsum(counted.positive[order])[last]
+    return Called(scores[last], true, last + 1 - true)
 
 
-def auc(counts: PairCounts) -> Float[np.ndarray, " k"]:
-    """Returns the AUC of every label, float64 in [0, 1].
-
-    It is NaN where a label has no positives, no negatives, or a NaN among the scores that count.
-    """
-    digits, positives, negatives = (np.asarray(field).astype(object) for field in (counts.digits, counts.positives, counts.negatives))
-    pairs = positives * negatives
-    twice = (digits << np.arange(0, _BITS * _PARTS, _BITS).astype(object)).sum(1)
-    defined = (pairs > 0) & ~np.asarray(counts.unordered)
-    values = [t / (2 * p) if ok else np.nan for t, p, ok in zip(twice, pairs, defined, strict=True)]
-    return np.array(values, np.float64)
-
-
-def one_against_rest(targets: Float[Array, "n 1"], classes: int) -> Float[Array, "n k"]:
-    """Class indices as indicator columns, so that a multiclass AUC is a label-wise one."""
-    return (targets == jnp.arange(classes)[None]).astype(jnp.float32)
+def _supports(columns: list[Counted]) -> list[int]:
+    return [int(column.positive.sum()) for column in columns]

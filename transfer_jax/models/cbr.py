@@ -1,32 +1,34 @@
 """The CBR family: convolution, batch norm, ReLU, max pool, four or five times; then a head.
 
-The paper's appendix was not at hand; layers follow its quotations in third-party code. Two points are open there and chosen
-here: the padding (k // 2 for convolutions, 1 for pools), and the widths of CBR-Tiny. The text quoted for Tiny says 64 to 512
-channels, Table 1's count of 1,076,480 parameters needs 32 to 256; the count is the harder fact, so 32 to 256 is the default and
-`widths=(64, 128, 256, 512)` gives the other.
+The paper's appendix was not available; layers follow its quotations in third-party code, which
+leave two points open. The padding is k // 2 for convolutions and 1 for pools here. The text quoted
+for CBR-Tiny says 64 to 512 channels, while Table 1's count of 1,076,480 parameters needs 32 to 256.
+The count is the harder fact, so 32 to 256 is the default, and `widths=(64, 128, 256, 512)` gives
+the other reading.
 
 Source: Raghu et al. 2019, section 3.1 and Table 1.
 """
 
+import functools
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from flax import linen as nn
 from jaxtyping import Array, Float
 
 from transfer_jax.models.layers import Conv
-from transfer_jax.models.network import Network, Outputs, choose_widths
+from transfer_jax.models.network import Network, NetworkSpec, Outputs, Widths
 from transfer_jax.models.pooling import max_pool
 
 
 class CBR(Network, kw_only=True):
-    """A CBR network; stage `conv<i>` is the block's output, after its pool.
+    """A CBR network; stage `conv<i>` is the output of block i, after its pool.
 
     Attributes:
-      widths: channels of each block.
-      kernel: side of every convolution kernel, pixels.
-      pools: how many blocks, from the first, end in a max pool.
+      widths: Number of channels per block.
+      kernel: Side of every convolution kernel, pixels.
+      pools: Number of blocks, from the first, that end in a max pool.
     """
 
     widths: tuple[int, ...]
@@ -35,7 +37,7 @@ class CBR(Network, kw_only=True):
 
     @nn.compact
     def __call__(self, images: Float[Array, "b h w c"], train: bool) -> Outputs:
-        stages: OrderedDict[str, Array] = OrderedDict()  # a plain dict would lose its order under jit
+        stages: OrderedDict[str, Array] = OrderedDict()  # jit would sort the keys of a plain dict
         x = images
         for i, width in enumerate(self.widths, start=1):
             x = Conv(width, self.kernel, name=f"conv{i}")(x)
@@ -46,21 +48,23 @@ class CBR(Network, kw_only=True):
         return self.head(x, train), stages
 
 
-class _Form(NamedTuple):
-    kernel: int
-    widths: tuple[int, ...]
+def _build(*, layout: str, widths: Widths, kernel: int, **common: Any) -> CBR:
+    del layout  # the paper's is the only one, and is called "torchvision" in files
+    return CBR(widths=widths, kernel=kernel, **common)
 
 
-_FORMS: Mapping[str, _Form] = {
-    "cbr_larget": _Form(7, (32, 64, 128, 256, 512)),  # no pool after the last
-    "cbr_largew": _Form(7, (64, 128, 256, 512)),
-    "cbr_small": _Form(7, (32, 64, 128, 256)),
-    "cbr_tiny": _Form(5, (32, 64, 128, 256)),
+def _spec(kernel: int, widths: Widths) -> NetworkSpec:
+    return NetworkSpec(
+        build=functools.partial(_build, kernel=kernel),
+        stages={f"conv{i}": (f"conv{i}", f"bn{i}") for i in range(1, len(widths) + 1)},
+        family="cbr",
+        widths=widths,
+    )
+
+
+SPECS: Mapping[str, NetworkSpec] = {
+    "cbr_larget": _spec(7, (32, 64, 128, 256, 512)),  # no pool after the last block
+    "cbr_largew": _spec(7, (64, 128, 256, 512)),
+    "cbr_small": _spec(7, (32, 64, 128, 256)),
+    "cbr_tiny": _spec(5, (32, 64, 128, 256)),
 }
-
-
-def build(name: str, layout: str, widths: tuple[int, ...] | None, **common: Any) -> CBR:
-    """The CBR network `name`; its one layout is the paper's, kept under the name "torchvision" in files."""
-    del layout
-    form = _FORMS[name]
-    return CBR(widths=choose_widths(name, widths, form.widths), kernel=form.kernel, **common)

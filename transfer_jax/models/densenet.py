@@ -1,9 +1,12 @@
-"""DenseNet-121, in torchvision's and in Keras' form, which differ in their batch norms and in where the last stage ends.
+"""DenseNet-121 in torchvision's and in Keras' form.
+
+The forms differ in their batch norms and in where the last stage ends.
 
 Source: Huang et al. 2017; the layouts are those of torchvision and of keras.applications.
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -11,7 +14,15 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from transfer_jax.models.layers import Conv, Norm
-from transfer_jax.models.network import NORMS, Network, Outputs, choose_widths
+from transfer_jax.models.network import (
+    KERAS_NORM,
+    TORCHVISION,
+    Layout,
+    Network,
+    NetworkSpec,
+    Outputs,
+    Widths,
+)
 from transfer_jax.models.pooling import avg_pool, max_pool
 
 _STEM, _GROWTH, _BOTTLENECK = 64, 32, 4
@@ -19,7 +30,10 @@ _UNITS = (6, 12, 24, 16)
 
 
 class Unit(nn.Module):
-    """Batch norm, ReLU, 1x1, batch norm, ReLU, 3x3; its 32 channels are appended to the input's."""
+    """A dense unit: batch norm, ReLU, 1x1, batch norm, ReLU, 3x3.
+
+    Its 32 output channels are appended to those of its input.
+    """
 
     norm: Norm
 
@@ -45,7 +59,7 @@ class Block(nn.Module):
 
 
 class Transition(nn.Module):
-    """Half the channels, half the side."""
+    """Halves the number of channels and the sides of the map."""
 
     norm: Norm
 
@@ -56,10 +70,14 @@ class Transition(nn.Module):
 
 
 class DenseNet(Network, kw_only=True):
-    """A DenseNet. A transition belongs to the block after it, since a block's stage is its output before the transition.
+    """DenseNet-121.
+
+    A transition belongs to the stage of the block after it: a block's stage ends before the next
+    transition.
 
     Attributes:
-      keras: stage `norm5` is the activation after the last ReLU, as in Keras; otherwise before it, as torchvision's `features`.
+      keras: Whether stage `norm5` is the activation after the last ReLU, as in Keras, or the map
+        before it, as in torchvision's `features`.
     """
 
     keras: bool = False
@@ -68,7 +86,7 @@ class DenseNet(Network, kw_only=True):
     def __call__(self, images: Float[Array, "b h w c"], train: bool) -> Outputs:
         x = Conv(_STEM, 7, 2, name="conv1")(images)
         x = nn.relu(self.norm(name="bn1")(x, self.trains("conv1", train)))
-        stages = OrderedDict(conv1=x)  # a plain dict would lose its order under jit
+        stages = OrderedDict(conv1=x)  # jit would sort the keys of a plain dict
         x = max_pool(x)
         for i, units in enumerate(_UNITS, start=1):
             name = f"block{i}"
@@ -82,7 +100,26 @@ class DenseNet(Network, kw_only=True):
         return self.head(activated, train), stages
 
 
-def build(name: str, layout: str, widths: tuple[int, ...] | None, **common: Any) -> DenseNet:
-    """DenseNet-121 in the layout "torchvision" or "keras"."""
-    choose_widths(name, widths, None)
-    return DenseNet(keras=layout == "keras", norm=NORMS[layout], **common)
+def _build(*, layout: str, widths: Widths, **common: Any) -> DenseNet:
+    del widths  # they cannot be changed
+    return DenseNet(keras=layout == "keras", **common)
+
+
+SPECS: Mapping[str, NetworkSpec] = {
+    "densenet121": NetworkSpec(
+        build=_build,
+        stages={
+            "conv1": ("conv1", "bn1"),
+            "block1": ("block1",),
+            "block2": ("transition1", "block2"),
+            "block3": ("transition2", "block3"),
+            "block4": ("transition3", "block4"),
+            "norm5": ("norm5",),
+        },
+        family="densenet",
+        layouts={
+            "torchvision": TORCHVISION,
+            "keras": Layout(norm=KERAS_NORM, normalisation="imagenet"),
+        },
+    )
+}

@@ -1,4 +1,4 @@
-"""What follows the last stage: from a feature map to outputs. A head's size belongs to the task, not to the network."""
+"""Heads, which map the last stage to outputs; their size belongs to the task, not the network."""
 
 from collections.abc import Mapping
 
@@ -11,11 +11,12 @@ from transfer_jax.models.layers import BatchNorm
 
 
 class Linear(nn.Module):
-    """Global average over space, dropout, linear layer: [b, h, w, c] -> [b, k].
+    """Mean over space, dropout and a linear layer: [b, h, w, c] -> [b, k].
 
     Attributes:
-      num_outputs: k.
-      dropout: share of the features set to zero in training (Juodelyte 2023: 0.5); reads the rng "dropout".
+      num_outputs: Number of outputs, k.
+      dropout: Share of the features that training sets to zero (Juodelyte 2023: 0.5), drawn from
+        the rng "dropout".
     """
 
     num_outputs: int
@@ -29,11 +30,11 @@ class Linear(nn.Module):
 
 
 class Several(nn.Module):
-    """One linear layer for each of several tasks on the same features: [b, h, w, c] -> {name: [b, k]}.
+    """One linear layer per task on the same features: [b, h, w, c] -> {name: [b, k]}.
 
     Attributes:
-      outputs: pairs of a task's name, which is its layer's module, and its number of outputs.
-      dropout: as in `Linear`, drawn once for all tasks.
+      outputs: (name, number of outputs) per task; the name is also that of the layer's module.
+      dropout: See `Linear`; drawn once for all tasks.
     """
 
     outputs: tuple[tuple[str, int], ...]
@@ -46,12 +47,13 @@ class Several(nn.Module):
 
 
 class Projector(nn.Module):
-    """Linear layers with batch norm and ReLU between them, without biases: what self-supervision compares.
+    """Linear layers without biases, with batch norm and ReLU between them, for self-supervision.
 
     Attributes:
-      num_outputs: k, the last layer's width.
-      hidden: the widths before it (Barlow Twins and VICReg: 8192, 8192, and 8192 outputs).
-      dropout: as in `Linear`.
+      num_outputs: Width of the last layer, k.
+      hidden: Widths of the layers before it (Barlow Twins and VICReg: 8192 and 8192, with 8192
+        outputs).
+      dropout: See `Linear`.
 
     Source: Zbontar et al. 2021, section 3.1.
     """
@@ -64,24 +66,34 @@ class Projector(nn.Module):
     def __call__(self, x: Float[Array, "b h w c"], train: bool) -> Float[Array, "b k"]:
         z = _features(x, self.dropout, train)
         for i, width in enumerate(self.hidden, start=1):
-            z = nn.relu(BatchNorm(name=f"bn{i}")(nn.Dense(width, use_bias=False, name=f"dense{i}")(z), train))
+            z = nn.Dense(width, use_bias=False, name=f"dense{i}")(z)
+            z = nn.relu(BatchNorm(name=f"bn{i}")(z, train))
         return nn.Dense(self.num_outputs, use_bias=False, name=f"dense{len(self.hidden) + 1}")(z)
 
 
 def _features(x: Array, dropout: float, train: bool) -> Array:
-    """Mean over space, with dropout."""
+    """Returns the mean over space [b, c], with dropout."""
     pooled = x.mean((1, 2))
-    return nn.Dropout(dropout, deterministic=not train, name="dropout")(pooled) if dropout else pooled
+    if not dropout:
+        return pooled
+    return nn.Dropout(dropout, deterministic=not train, name="dropout")(pooled)
 
 
-def build(num_outputs: int | Mapping[str, int], dropout: float, hidden: tuple[int, ...]) -> Linear | Several | Projector:
-    """The head that `models.create` describes.
+def build(
+    num_outputs: int | Mapping[str, int], dropout: float, hidden: tuple[int, ...]
+) -> Linear | Several | Projector:
+    """Returns a head.
+
+    Args:
+      num_outputs: Number of outputs, or task -> number of outputs for one linear layer per task.
+      dropout: Share of the features that training sets to zero.
+      hidden: Widths of the layers before the outputs, which make the head a projector.
 
     Raises:
-      ConfigError: numbers out of range, or a head of several tasks with hidden layers.
+      ConfigError: Numbers are out of range, or a head of several tasks has hidden layers.
     """
-    several = tuple(num_outputs.items()) if isinstance(num_outputs, Mapping) else ()
-    if min([k for _, k in several] if isinstance(num_outputs, Mapping) else [num_outputs], default=0) < 1:
+    numbers = num_outputs.values() if isinstance(num_outputs, Mapping) else [num_outputs]
+    if min(numbers, default=0) < 1:
         raise ConfigError(f"num_outputs={num_outputs}: a head needs at least one output")
     if not 0 <= dropout < 1:
         raise ConfigError(f"dropout={dropout} must lie in [0, 1)")
@@ -91,6 +103,7 @@ def build(num_outputs: int | Mapping[str, int], dropout: float, hidden: tuple[in
         return Projector(num_outputs, hidden, dropout) if hidden else Linear(num_outputs, dropout)
     if hidden:
         raise ConfigError(
-            f"a head of several tasks ({', '.join(num_outputs)}) has no hidden layers: take out hidden, or give num_outputs as a number"
+            f"a head of several tasks ({', '.join(num_outputs)}) has no hidden layers: take out"
+            " hidden, or give num_outputs as a number"
         )
-    return Several(several, dropout)
+    return Several(tuple(num_outputs.items()), dropout)

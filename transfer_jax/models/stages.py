@@ -1,7 +1,8 @@
-"""The one table of stages: freezing, transfusion, analysis and plots all cut a network at the same places.
+"""Stages, where freezing, transfusion, analysis and figures all cut a network.
 
-A stage is an ordered group of top-level modules of a network. Its batch norms belong to it. What follows the last stage (and
-Inception's auxiliary head) is no stage: its size belongs to the task, not to the network.
+A stage is an ordered group of top-level modules of a network, batch norms included, and every
+network's spec has the table of its stages. The head (and Inception's auxiliary head) is no stage:
+its size belongs to the task, not to the network.
 """
 
 import functools
@@ -10,83 +11,52 @@ from typing import Any
 
 from transfer_jax.core.errors import ConfigError
 from transfer_jax.core.names import nearest
+from transfer_jax.models import zoo
 
 HEAD = "head"
-HEADS = (HEAD, "aux_head")
-_RESNET: Mapping[str, tuple[str, ...]] = {
-    "conv1": ("conv1", "bn1"),
-    "block1": ("block1",),
-    "block2": ("block2",),
-    "block3": ("block3",),
-    "block4": ("block4",),
-}
-_DENSENET: Mapping[str, tuple[str, ...]] = {
-    "conv1": ("conv1", "bn1"),
-    "block1": ("block1",),
-    "block2": ("transition1", "block2"),
-    "block3": ("transition2", "block3"),
-    "block4": ("transition3", "block4"),
-    "norm5": ("norm5",),
-}
-_INCEPTION: Mapping[str, tuple[str, ...]] = {
-    "conv1": ("conv1a",),
-    "conv4": ("conv2a", "conv2b", "conv3b", "conv4a"),
-    "mixed5": ("mixed5b", "mixed5c", "mixed5d"),
-    "mixed6": ("mixed6a", "mixed6b", "mixed6c", "mixed6d", "mixed6e"),
-    "mixed7": ("mixed7a", "mixed7b", "mixed7c"),
-}
-
-
-def _cbr(depth: int) -> Mapping[str, tuple[str, ...]]:
-    return {f"conv{i}": (f"conv{i}", f"bn{i}") for i in range(1, depth + 1)}
-
-
-_TABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "resnet18": _RESNET,
-    "resnet34": _RESNET,
-    "resnet50": _RESNET,
-    "resnet101": _RESNET,
-    "resnet152": _RESNET,
-    "resnet50_slim": _RESNET,
-    "inception_v3": _INCEPTION,
-    "densenet121": _DENSENET,
-    "cbr_larget": _cbr(5),
-    "cbr_largew": _cbr(4),
-    "cbr_small": _cbr(4),
-    "cbr_tiny": _cbr(4),
-}
+AUXILIARY_HEAD = "aux_head"
+HEADS = (HEAD, AUXILIARY_HEAD)
 
 
 def stage_table(name: str) -> Mapping[str, tuple[str, ...]]:
-    """Stage -> its top-level modules, in forward order, for the network `name`; the head is not in it."""
-    if name not in _TABLES:
-        raise ConfigError(f"unknown network {name!r}: {nearest(name, _TABLES)}")
-    return _TABLES[name]
+    """Returns stage -> its top-level modules, in forward order and without the heads.
+
+    Raises:
+      ConfigError: There is no network `name`.
+    """
+    return zoo.spec(name).stages
 
 
 def stage_names(name: str) -> tuple[str, ...]:
-    """The stages of the network `name` in forward order, e.g. `("conv1", "block1", "block2", "block3", "block4")`."""
+    """Returns the stages of a network in forward order, e.g. ("conv1", "block1", ..., "block4").
+
+    Raises:
+      ConfigError: There is no network `name`.
+    """
     return tuple(stage_table(name))
 
 
 def table_of(params: Mapping[str, object]) -> Mapping[str, tuple[str, ...]]:
-    """The stage table that fits a network's parameters, found by the names of their top-level modules.
+    """Returns the stage table of a network that is recognised by its top-level modules.
 
     Raises:
-      ConfigError: no table holds exactly these modules.
+      ConfigError: No network consists of exactly these modules.
     """
     modules = set(params) - set(HEADS)
-    for table in _TABLES.values():
+    for table in map(stage_table, zoo.names()):
         if modules == {module for group in table.values() for module in group}:
             return table
-    raise ConfigError(f"no stage table holds exactly the modules {', '.join(sorted(modules))}: add the network to models/stages.py")
+    raise ConfigError(
+        f"no stage table holds exactly the modules {', '.join(sorted(modules))}: add the network"
+        " to models/zoo.py"
+    )
 
 
 def upto(table: Mapping[str, tuple[str, ...]], stage: str) -> tuple[str, ...]:
-    """The stages of `table` from the first to `stage`, included.
+    """Returns the stages of a table from the first up to and including `stage`.
 
     Raises:
-      ConfigError: there is no such stage.
+      ConfigError: There is no such stage.
     """
     stages = tuple(table)
     if stage not in stages:
@@ -95,23 +65,27 @@ def upto(table: Mapping[str, tuple[str, ...]], stage: str) -> tuple[str, ...]:
 
 
 def stem(params: Mapping[str, Any]) -> tuple[str, ...]:
-    """The path in `params` to the kernel of the first convolution, [kh, kw, c, d]."""
-    module = next(iter(next(iter(table_of(params).values()))))
+    """Returns the path in `params` to the kernel of the first convolution, [kh, kw, c, d]."""
+    first_stage = next(iter(table_of(params).values()))
+    module = first_stage[0]
     return (module, "kernel") if "kernel" in params[module] else (module, "conv", "kernel")
 
 
 def first_kernel(params: Mapping[str, Any]) -> Any:
-    """The kernel of the first convolution, [kh, kw, c, d]."""
+    """Returns the kernel of the first convolution, [kh, kw, c, d]."""
     return functools.reduce(lambda tree, key: tree[key], stem(params), params)
 
 
 def without(variables: Mapping[str, Any], modules: Collection[str]) -> dict[str, Any]:
-    """`variables` without these top-level modules."""
-    return {collection: {m: tensors for m, tensors in tree.items() if m not in modules} for collection, tree in variables.items()}
+    """Returns `variables` without some top-level modules."""
+    return {
+        collection: {module: tensors for module, tensors in tree.items() if module not in modules}
+        for collection, tree in variables.items()
+    }
 
 
 def with_first_kernel(variables: Mapping[str, Any], kernel: Any) -> Any:
-    """`variables` with another kernel in the first convolution."""
+    """Returns `variables` with another kernel in the first convolution."""
 
     def replace(tree: Any, path: tuple[str, ...]) -> Any:
         return {**tree, path[0]: replace(tree[path[0]], path[1:])} if path else kernel

@@ -1,1 +1,1 @@
-"""Studies: what is compared with what, run, tabled and drawn."""
+"""Trains what a study compares: its source, its members, and what they leave in the run folder."""

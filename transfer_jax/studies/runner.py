@@ -1,110 +1,210 @@
-"""A study from its settings to its report."""
+"""A study from its settings to the tables in its folder."""
 
+from __future__ import annotations
+
+import dataclasses
 import functools
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-import jax
 from jax.sharding import Mesh
 
-from transfer_jax import settings, weights
+from transfer_jax import settings
+from transfer_jax.compare import agreements, representations
+from transfer_jax.compare.probe import Probe
+from transfer_jax.core import files, platform, processes
 from transfer_jax.core import mesh as meshes
+from transfer_jax.core.errors import ConfigError
+from transfer_jax.data import dataset
+from transfer_jax.data.dataset import Dataset
+from transfer_jax.runs import (
+    fingerprint,
+    inputs,
+    layout,
+    record,
+    results,
+    summary,
+    tables,
+)
+from transfer_jax.runs.inputs import Pretrained
+from transfer_jax.runs.record import DataFacts, Inspection, Record
 from transfer_jax.settings import Study
-from transfer_jax.studies import assessment, cards, datasets, fingerprints, grid, results, session, sources, tables, workdir, writeup
-from transfer_jax.studies.datasets import Opened
-from transfer_jax.studies.inside import inspection
-from transfer_jax.studies.inside.probe import Probe
-from transfer_jax.studies.session import Outcome
-from transfer_jax.studies.sources import Pretrained
-from transfer_jax.train import early_stop
+from transfer_jax.studies import (
+    final_predictions,
+    lengths,
+    members,
+    saving,
+    source,
+    training,
+)
+from transfer_jax.studies.training import Outcome, Training
+from transfer_jax.train.evaluator import labels_in_mean
+from transfer_jax.train.population import MemberSpec
 
 
-class Done(NamedTuple):
-    """Where a study's results are, and what the console says of them.
-
-    Attributes:
-      report: The report's file.
-      tensorboard: Folder for TensorBoard.
-      table: One line per arm.
-      notes: What a reader of the table must know, a sentence each.
-    """
-
-    report: Path
-    tensorboard: Path
-    table: str
-    notes: tuple[str, ...]
-
-
-def run(study: Study, folder: str | Path) -> Done:
-    """Runs the study in `folder`, or goes on where it stopped there, and writes its report.
+def run_study(study: Study, folder: str | Path) -> None:
+    """Runs the study in a folder, or resumes it there; a finished study is left as it is.
 
     Raises:
-      UserError: settings, data or checkpoints are wrong; nothing half-written is left.
-      Interrupted: the user asked to stop; the same call goes on from there.
+      UserError: Settings, data or checkpoints are wrong; nothing half-written is left.
+      Interrupted: The user asked to stop; the same call resumes from there.
     """
     folder, start = Path(folder), time.monotonic()
     mesh = meshes.create(study.devices)
-    found = sources.from_file(study)
-    opened, source_opened = _check(study, found, mesh)
-    workdir.claim(folder, study)
-    workdir.record_inputs(folder, _inputs(opened, source_opened, found))
-    opened = opened or datasets.open_data(study.data, sources.needs(study, found), folder, study.seed)
-    source_opened = source_opened or sources.open_data(study, folder)
-    workdir.record_inputs(folder, _inputs(opened, source_opened, found))
-    source = found or sources.obtain(study, folder, mesh, source_opened)
-    workdir.record_inputs(folder, _inputs(opened, source_opened, source))
-    plans = grid.plans(study, opened, source.variables)
-    network = functools.partial(settings.network, study, opened.task.num_outputs)
-    probe = Probe(opened, network(), plans[0].variables, study.similarity, mesh)
-    outcome = session.train("study", folder, network, opened, study.recipe, plans, seed=study.seed, mesh=mesh, probe=probe)
-    inside = inspection.inspect(study, opened, network(), probe, plans, outcome, mesh) if study.similarity.at_end else None
-    if jax.process_index() == 0:
-        for plan in plans:
-            for place, variables, entry in cards.places(folder, outcome, plan.name):
-                weights.save(place, variables, cards.card(study, opened, plan.facts, entry))
-        before = {plan.name: assessment.first_filters(plan.variables) for plan in plans}
-        after = {name: assessment.first_filters(variables) for name, variables in outcome.variables.items()}
-        writeup.write(study, folder, opened, outcome.history, source, (before, after), inside, time.monotonic() - start)
-        workdir.record_results(folder)
-    rows = results.summaries(study, results.rows(study, outcome.history))
-    table = tables.plain(tables.HEADER, [tables.cells(row) for row in rows], study.threshold_auc)
-    notes = tuple(filter(None, (_diverged(outcome), opened.unmeasured())))
-    return Done(folder / "report.html", folder, table, notes)
-
-
-def _diverged(outcome: Outcome) -> str:
-    """Says which members diverged, or "" where none did."""
-    diverged = early_stop.diverged(outcome.history)
-    if not diverged:
-        return ""
-    members = ", ".join(f"{member} at step {step}" for member, step in diverged.items())
-    return (
-        f"Diverged: {members}. Diverged members enter no mean, are compared with no other, and leave "
-        "only the weights of their best evaluation before."
+    pretrained = inputs.pretrained_from_file(study)
+    opened, source_opened = _check(study, pretrained, mesh)
+    fingerprint.claim(folder, study)
+    fingerprint.record_inputs(folder, _digests(opened, source_opened, pretrained))
+    if _intact(folder):
+        return
+    opened = opened or dataset.open_data(
+        study.data, inputs.image_spec(study, pretrained), folder, study.seed
     )
+    source_opened = source_opened or source.open_data(study, folder)
+    fingerprint.record_inputs(folder, _digests(opened, source_opened, pretrained))
+    study = lengths.in_steps(study, opened, source_opened)
+    pretrained = pretrained or source.train(study, folder, mesh, source_opened)
+    fingerprint.record_inputs(folder, _digests(opened, source_opened, pretrained))
+    specs = members.specs(study, opened, pretrained)
+    facts = _record(study, opened, pretrained)
+    if processes.is_main():
+        record.write(folder, facts)
+        saving.save_filters(folder, specs, None)
+    make_network = functools.partial(settings.network, study, opened.task.num_outputs)
+    probe = Probe(opened, make_network(), specs[0].variables, study.similarity, mesh)
+    plan = Training(
+        label="study",
+        folder=folder,
+        make_network=make_network,
+        dataset=opened,
+        recipe=study.recipe,
+        specs=specs,
+        seed=study.seed,
+        mesh=mesh,
+        metrics=study.evaluated_metrics,
+        probe=probe,
+    )
+    outcome = training.train(plan)
+    final_predictions.save(plan, outcome)
+    similarities = _similarities(study, probe, specs, outcome)
+    if processes.is_main():
+        saving.save_weights(study, folder, opened, specs, outcome)
+        saving.save_filters(folder, specs, outcome)
+        _write_tables(study, folder, facts.data, outcome, similarities)
+        inspected = Inspection(images=probe.images, left_out=probe.left_out)
+        finished = dataclasses.replace(
+            facts,
+            seconds=round(time.monotonic() - start, 3),
+            inspection=inspected if study.similarity.at_end else None,
+        )
+        record.write(folder, finished)
+        fingerprint.record_results(folder)
+    processes.barrier(f"results of {folder}")
 
 
-def _inputs(opened: Opened | None, source_opened: Opened | None, source: Pretrained | None) -> dict[str, str]:
-    """Returns the digests of what the study reads, as far as it is opened."""
-    return {
-        **fingerprints.of_data(opened),
-        **fingerprints.of_data(source_opened, fingerprints.SOURCE_DATA),
-        **fingerprints.of_source(source),
-    }
-
-
-def _check(study: Study, found: Pretrained | None, mesh: Mesh) -> tuple[Opened | None, Opened | None]:
+def _check(
+    study: Study, pretrained: Pretrained | None, mesh: Mesh
+) -> tuple[Dataset | None, Dataset | None]:
     """Finds what can be found wrong before anything is written and hours are spent.
 
     Returns:
-      The study's data and its source's, where they are opened by now.
+      The study's data and its source's, where they exist already.
     """
-    meshes.check_batch(mesh, study.recipe.batch_size, "config.recipe.batch_size")
-    opened = datasets.check(study.data, sources.needs(study, found), study.recipe.batch_size, study.seed)
-    source, source_opened = study.source, None
-    if source.data is not None and source.recipe is not None:
-        meshes.check_batch(mesh, source.recipe.batch_size, "config.source.recipe.batch_size")
-        source_opened = datasets.check(source.data, sources.own_needs(study), source.recipe.batch_size, study.seed)
-    grid.check(study, found.variables if found is not None else None)
+    recipe, source_opened = study.recipe, None
+    meshes.check_batch(mesh, recipe.batch_size, "config.recipe.batch_size")
+    spec = inputs.image_spec(study, pretrained)
+    opened = dataset.check(study.data, spec, recipe.batch_size, study.seed)
+    data, recipe_of_source = study.source.data, study.source.recipe
+    if data is not None and recipe_of_source is not None:
+        batch_size = recipe_of_source.batch_size
+        meshes.check_batch(mesh, batch_size, "config.source.recipe.batch_size")
+        spec = inputs.source_image_spec(study)
+        source_opened = dataset.check(data, spec, batch_size, study.seed)
+    in_steps = lengths.in_steps(study, opened, source_opened)
+    members.check(in_steps, None if pretrained is None else pretrained.of(0))
     return opened, source_opened
+
+
+def _digests(
+    opened: Dataset | None, source_opened: Dataset | None, pretrained: Pretrained | None
+) -> dict[str, str]:
+    """Returns the digests of what the study reads, as far as it is opened."""
+    return {
+        **inputs.digests_of_data(opened),
+        **inputs.digests_of_data(source_opened, inputs.SOURCE_DATA),
+        **inputs.digests_of_source(pretrained),
+    }
+
+
+def _intact(folder: Path) -> bool:
+    """Returns whether the study has finished and its tables are as it left them."""
+    names = fingerprint.recorded_results(folder)
+    try:
+        record.read(folder)
+        fingerprint.check_results(folder, names)
+    except ConfigError:
+        return False
+    return bool(names)
+
+
+def _record(study: Study, opened: Dataset, pretrained: Pretrained) -> Record:
+    return Record(
+        data=DataFacts.of(opened),
+        images_per_epoch=lengths.images_per_epoch(study.data, study.recipe, opened, study),
+        source=_source_in_words(study, pretrained),
+        machine=platform.describe(),
+        date=time.strftime("%Y-%m-%d"),
+    )
+
+
+def _source_in_words(study: Study, pretrained: Pretrained) -> str:
+    if pretrained.history:
+        data, recipe = study.source.data, study.source.recipe
+        assert data is not None and recipe is not None
+        last = {entry["member"]: entry for entry in pretrained.history}
+        scores = [f"{entry['auc']:.3f}{labels_in_mean(entry)}" for entry in last.values()]
+        each = ", once per repeat," if study.source.per_repeat else ""
+        name = data.phantom or Path(data.path or "").name
+        return (
+            f"the same network trained {recipe.described()}{each} on {name} "
+            f"({data.task}: {', '.join(data.labels)}), AUC {', '.join(scores)}"
+        )
+    if pretrained.card is None:
+        return ""
+    card = pretrained.card
+    recognised = "".join(f"; {sentence}" for sentence in card.recognised)
+    return (
+        f"{study.source.path} ({card.network}, layout {card.layout}; its normalisation: "
+        f"{card.normalisation.name}, {card.normalisation_from}{recognised})"
+    )
+
+
+def _similarities(
+    study: Study, probe: Probe, specs: list[MemberSpec], outcome: Outcome
+) -> list[representations.Likeness] | None:
+    """Compares the members whose weights are of use; None where the study does not ask for it."""
+    if not study.similarity.at_end:
+        return None
+    before: dict[str, Any] = {spec.name: spec.variables for spec in specs}
+    after = outcome.usable(study.similarity.weights, study.recipe.select)
+    return representations.compare(study, probe, before, after)
+
+
+def _write_tables(
+    study: Study,
+    folder: Path,
+    data: DataFacts,
+    outcome: Outcome,
+    similarities: list[representations.Likeness] | None,
+) -> None:
+    results.write_history(folder, outcome.history)
+    summary.write_run(folder, study, data)
+    rows = results.rows(study, outcome.history)
+    files.write(folder / layout.RESULTS, tables.to_csv(rows))
+    if similarities is not None:
+        agreed = agreements.to_rows(agreements.compare(study, data, folder))
+        files.write(
+            folder / layout.SIMILARITY, tables.to_csv(representations.to_rows(similarities))
+        )
+        files.write(folder / layout.AGREEMENT, tables.to_csv(agreed))

@@ -1,15 +1,17 @@
-"""`python -m transfer_jax.tools.gains RUN ... --out=FILE.png`: gain in AUC against similarity before and after training, over several studies.
+"""Draws the gain in AUC against the similarity before and after training, over several studies.
 
-Reproduces figure 6 of Juodelyte et al. 2023: every member of every arm but the first is a point, its gain that over the first arm (random weights)
-in the same repeat. The studies must have been run with `similarity.at_end=True`, and with one network.
+    python -m transfer_jax.tools.gains RUN ... --out=FILE.png
+
+Reproduces figure 6 of Juodelyte et al. 2023: every member of every arm but the first is a point,
+its gain that over the first arm (random weights) in the same repeat. The studies must have been
+run with `similarity.at_end=True`, and with one network.
 """
 
 import argparse
 from pathlib import Path
 
 from transfer_jax.core import files
-from transfer_jax.core.errors import ConfigError
-from transfer_jax.studies.inside import gains
+from transfer_jax.report import gains_page
 from transfer_jax.tools import command
 
 _EXAMPLE = """example:
@@ -20,22 +22,20 @@ _EXAMPLE = """example:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = command.Parser(
-        prog="python -m transfer_jax.tools.gains", description=__doc__, epilog=_EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command.parser("gains", __doc__, _EXAMPLE)
     parser.add_argument("runs", nargs="+", type=Path, help="folders of finished studies")
     parser.add_argument("--out", type=Path, required=True, help="PNG file to write")
     return parser
 
 
 def main() -> None:
-    """Draws the picture that the arguments describe."""
+    """Draws the figure that the arguments describe."""
     args = _parser().parse_args()
-    if args.out.exists():
-        raise ConfigError(f"--out={args.out} exists already: take it away, or give another path")
-    points = [point for folder in args.runs for point in gains.read(folder)]
-    files.write(args.out, gains.picture(points))
-    print(f"{gains.table(points)}\nwritten: {args.out}: {len(points)} members of {len(args.runs)} studies")
+    command.check_new(args.out)
+    points = [point for folder in args.runs for point in gains_page.read(folder)]
+    files.write(args.out, gains_page.picture(points))
+    count = f"{len(points)} members of {len(args.runs)} studies"
+    print(f"{gains_page.table(points)}\nwritten: {args.out}: {count}")
 
 
 if __name__ == "__main__":

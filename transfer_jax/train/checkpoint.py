@@ -1,8 +1,9 @@
 """Checkpoints of a whole training: members, data positions and history, in one Orbax step.
 
 Orbax commits a step by a rename, so that a killed save leaves nothing that counts. It does not
-notice changed bytes: every step carries a digest of its number, its arrays, and all that is beside
-them. A step that does not match is passed over for the one before, which is always said.
+notice changed bytes: every step therefore carries a digest of its number, its arrays, and
+everything beside them. A step that does not match is passed over for the one before, always with a
+warning.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from transfer_jax.core import digest
+from transfer_jax.core import digest, processes
 from transfer_jax.core.errors import CheckpointError
 from transfer_jax.train.state import Member
+
+Like = Callable[[int, dict[str, Any]], dict[str, Member]]
 
 _KEPT = 2
 _UNFINISHED = ".orbax-checkpoint-tmp"
@@ -27,13 +30,13 @@ _ORBAX_OWN = "metadata"
 
 
 class Restored(NamedTuple):
-    """What a checkpoint held.
+    """Content of a checkpoint.
 
     Attributes:
-      step: Rounds done.
+      step: Number of rounds done.
       members: Member -> its state.
       best: Member -> its variables at the best evaluation.
-      extra: Whatever else was saved: data positions, history.
+      extra: Data positions and history.
     """
 
     step: int
@@ -43,14 +46,13 @@ class Restored(NamedTuple):
 
 
 class Checkpoints:
-    """Keeps the newest two checkpoints in a folder.
-
-    Use it as a context: leaving it waits for the last save.
-    """
+    """The newest two checkpoints of a folder; a context that waits for the last save."""
 
     def __init__(self, folder: str | Path) -> None:
-        """Opens or makes the folder."""
-        options = ocp.CheckpointManagerOptions(preservation_policy=preservation_policy.LatestN(_KEPT), enable_async_checkpointing=True)
+        """Opens the folder, or creates it."""
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=preservation_policy.LatestN(_KEPT), enable_async_checkpointing=True
+        )
         self._folder = Path(folder).absolute()
         self._manager = ocp.CheckpointManager(self._folder, options=options)
 
@@ -59,18 +61,20 @@ class Checkpoints:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Waits for what is being written."""
+        """Waits for the last save."""
         self._manager.wait_until_finished()
         self._manager.close()
 
-    def save(self, step: int, members: dict[str, Member], best: dict[str, Any], extra: dict[str, Any]) -> None:
-        """Saves in the background; a step that is there already is left alone.
+    def save(
+        self, step: int, members: dict[str, Member], best: dict[str, Any], extra: dict[str, Any]
+    ) -> None:
+        """Saves in the background; a step that exists already is left alone.
 
         Args:
-          step: Rounds done.
+          step: Number of rounds done.
           members: Member -> its state.
           best: Member -> its variables at the best evaluation.
-          extra: Anything that JSON holds: data positions, history.
+          extra: Data positions and history, in types that JSON has.
         """
         if step in self._manager.all_steps():
             return
@@ -91,20 +95,21 @@ class Checkpoints:
             ),
         )
 
-    def restore(self, like: Callable[[int], dict[str, Member]]) -> Restored | None:
+    def restore(self, like: Like) -> Restored | None:
         """Returns the newest sound checkpoint, or None if nothing was saved yet.
 
-        Whatever is passed over on the way is named in a warning. Damaged steps that are newer than
-        the one returned are renamed, since Orbax saves no step below its newest one.
+        Steps that are passed over are named in a warning. Damaged steps that are newer than the one
+        returned are renamed, since Orbax saves no step below its newest one.
 
         Args:
-          like: Rounds done -> states of the shapes and shardings wanted.
+          like: Number of rounds done, and what was saved beside the arrays -> states of the shapes
+            and shardings to restore.
 
         Raises:
-          CheckpointError: There are checkpoints and none can be read.
+          CheckpointError: There are checkpoints and none of them can be read.
         """
         steps = sorted(self._manager.all_steps(), reverse=True)
-        problems, unfinished = self._strangers(steps)
+        problems, unfinished = self._unreadable_folders(steps)
         damaged = []
         for step in steps:
             try:
@@ -113,20 +118,29 @@ class Checkpoints:
                 problems.append(f"step {step}: {error}")
                 damaged.append(step)
                 continue
-            problems += [f"step {late}: its save did not finish" for late in unfinished if late > step]
+            problems += [
+                f"step {late}: its save did not finish" for late in unfinished if late > step
+            ]
             for problem in problems:
-                logging.warning("%s: passed over %s; going on from step %d", self._folder, problem, step)
+                logging.warning(
+                    "%s: passed over %s; going on from step %d", self._folder, problem, step
+                )
             self._set_aside(damaged)
             return restored
         if problems:
             raise CheckpointError(
-                f"no checkpoint in {self._folder} can be read ({'; '.join(problems)}): restore the folder from a copy, or remove it to start anew"
+                f"no checkpoint in {self._folder} can be read ({'; '.join(problems)}): "
+                "restore the folder from a copy, or remove it to start anew"
             )
         for step in unfinished:
-            logging.warning("%s: passed over step %d: its save did not finish; starting anew", self._folder, step)
+            logging.warning(
+                "%s: passed over step %d: its save did not finish; starting anew",
+                self._folder,
+                step,
+            )
         return None
 
-    def _read(self, step: int, like: Callable[[int], dict[str, Member]]) -> Restored:
+    def _read(self, step: int, like: Like) -> Restored:
         """Restores a step and compares it with its digest."""
         content = self._restore(step, content=ocp.args.JsonRestore())["content"]
         try:
@@ -136,7 +150,8 @@ class Checkpoints:
             raise CheckpointError(f"its content cannot be used ({error})") from error
         if saved != step:
             raise CheckpointError(f"its folder holds step {saved}")
-        members = like(step)
+        extra = fields.get("extra", {})
+        members = like(step, extra)
         shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, members)
         best = {name: member.variables for name, member in shapes.items()}
         arrays = self._restore(
@@ -149,7 +164,7 @@ class Checkpoints:
             if changed:
                 raise CheckpointError(f"its arrays do not match their digest ({changed[0]})")
         restored = [{name: arrays[part][name] for name in members} for part in ("members", "best")]
-        return Restored(step, restored[0], restored[1], fields.get("extra", {}))
+        return Restored(step, restored[0], restored[1], extra)
 
     def _restore(self, step: int, **args: Any) -> Any:
         try:
@@ -158,8 +173,8 @@ class Checkpoints:
             cause = (str(error).splitlines() or [type(error).__name__])[0]
             raise CheckpointError(f"{type(error).__name__}: {cause[:200]}") from error
 
-    def _strangers(self, steps: list[int]) -> tuple[list[str], list[int]]:
-        """Returns what is in the folder and is no finished step: problems, and unfinished steps."""
+    def _unreadable_folders(self, steps: list[int]) -> tuple[list[str], list[int]]:
+        """Returns problems with folders that are no finished steps, and unfinished steps."""
         problems, unfinished = [], []
         for path in sorted(self._folder.iterdir()):
             name, is_unfinished, _ = path.name.partition(_UNFINISHED)
@@ -175,16 +190,13 @@ class Checkpoints:
         return problems, unfinished
 
     def _set_aside(self, damaged: list[int]) -> None:
-        """Renames damaged steps, so that they are in nobody's way and can still be looked at."""
+        """Renames damaged steps, so that they are out of the way and can still be examined."""
         if not damaged:
             return
-        if jax.process_index() == 0:
+        if processes.is_main():
             for step in damaged:
                 path = self._folder / str(step)
                 number = sum(1 for _ in self._folder.glob(f"{step}{_DAMAGED}*"))
                 path.rename(path.with_name(f"{step}{_DAMAGED}{number or ''}"))
-        if jax.process_count() > 1:
-            from jax.experimental import multihost_utils
-
-            multihost_utils.sync_global_devices(f"damaged steps of {self._folder}")
+        processes.barrier(f"damaged steps of {self._folder}")
         self._manager.reload()

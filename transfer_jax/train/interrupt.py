@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request to finish the step, save, and stop; a second Ctrl-C stops at once."""
+"""Turns Ctrl-C and SIGTERM into a request to finish the step, save and stop."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ from typing import Any
 
 
 class StopRequest:
-    """While this context is open, SIGINT and SIGTERM set `requested` instead of ending the program."""
+    """A context in which SIGINT and SIGTERM set `requested` instead of ending the program.
+
+    A second Ctrl-C ends it at once.
+
+    Attributes:
+      requested: Whether the user has asked to stop.
+    """
 
     def __init__(self) -> None:
-        """Not requested."""
+        """Creates a request that is not made yet."""
         self.requested = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopRequest:
-        """Takes the signals over; only the main thread can, elsewhere this does nothing."""
+        """Installs the signal handlers; only the main thread can, elsewhere this does nothing."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._request)
@@ -29,8 +35,13 @@ class StopRequest:
             raise KeyboardInterrupt
         self.requested = True
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Gives the signals back."""
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Restores the signal handlers."""
         while self._before:
             number, handler = self._before.popitem()
             signal.signal(number, handler)

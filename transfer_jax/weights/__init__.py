@@ -1,7 +1,7 @@
-"""Weights in files: read strictly, written whole, with what there is to know about them."""
+"""Weights in files: read strictly, written whole, and accompanied by a card."""
 
-from transfer_jax.weights.card import Card
 from transfer_jax.weights.exporting import export
+from transfer_jax.weights.model_card import Card
 from transfer_jax.weights.orbax import save
 from transfer_jax.weights.reading import Loaded, load, read, stated_network
 

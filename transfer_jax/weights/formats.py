@@ -1,7 +1,8 @@
-"""Weight files to named arrays and back: nothing in a file is run, and nothing is allocated before its size is checked.
+"""Reads weight files to named arrays and back: nothing in a file is executed, and nothing is
+allocated before its size is checked.
 
-Files come from strangers. Each format's reader says what it refuses; whatever else goes wrong while a file is taken apart means
-that the file is damaged, and is told so, in one place.
+Files come from strangers. The reader of each format says what it refuses; every other error while
+a file is parsed means that the file is damaged, and is reported so in one place.
 """
 
 from __future__ import annotations
@@ -16,19 +17,26 @@ import numpy as np
 
 from transfer_jax.core import files
 from transfer_jax.core.errors import CheckpointError
-from transfer_jax.weights import keras_file, messages, safetensors_file, sharded, torch_file, unreadable
+from transfer_jax.weights import (
+    keras_file,
+    messages,
+    safetensors_file,
+    sharded,
+    torch_file,
+    unreadable,
+)
 
 _ZIP, _HDF5, _PICKLE = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x80"
 
 
 class Raw(NamedTuple):
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
-      tensors: name -> array, in the file's own order of axes and type (bfloat16 as ml_dtypes' type).
-      metadata: texts that a safetensors file carries; empty for other kinds.
+      tensors: Name -> array, in the file's order of axes and type (bfloat16 as ml_dtypes' type).
+      metadata: Texts of a safetensors file; empty for other kinds.
       kind: "safetensors", "torch", "keras" or "sharded".
-      notes: what was chosen while reading, for the card.
+      notes: Choices that were made while reading, for the card.
     """
 
     tensors: dict[str, np.ndarray]
@@ -42,11 +50,11 @@ def read(path: str | Path, state: str | None = None) -> Raw:
 
     Args:
       path: The file.
-      state: The name of the state dict to take, where a .pth file holds several.
+      state: Name of the state dict to take, where a .pth file holds several.
 
     Raises:
-      CheckpointError: there is no such file, it cannot be opened, it is damaged, of an unknown kind, or holds code; or `state`
-        does not choose anything in it.
+      CheckpointError: There is no such file, it cannot be opened, it is damaged, of an unknown
+        kind, or holds code; or `state` chooses nothing in it.
     """
     with messages.bounded():
         return _checked(Path(path), state)
@@ -55,17 +63,21 @@ def read(path: str | Path, state: str | None = None) -> Raw:
 def _checked(path: Path, state: str | None) -> Raw:
     kind = _kind(path, _start(path))
     if kind != "torch" and state is not None:
-        raise CheckpointError(f"state={state!r} chooses among the state dicts of a .pth file, and {path} is none: leave it out")
+        raise CheckpointError(
+            f"state={state!r} chooses among the state dicts of a .pth file, and {path} is none:"
+            " leave it out"
+        )
     try:
         raw = _read(path, kind, state)
     except CheckpointError:
         raise
     except Exception as error:
-        # A damaged file makes zipfile, struct, pickle, JSON, NumPy and the C libraries behind them fail in many ways, up to
-        # MemoryError and RecursionError; to the user all of them are one.
+        # A damaged file makes zipfile, struct, pickle, JSON, NumPy and the C libraries behind them
+        # fail in many ways, up to MemoryError and RecursionError; to the user all of them are one.
         lines = str(error).strip().splitlines() or [""]
         raise CheckpointError(
-            f"{path} cannot be read: it is damaged, or no {kind} file ({type(error).__name__}: {lines[0][:200]}); fetch it again"
+            f"{path} cannot be read: it is damaged, or no {kind} file ({type(error).__name__}:"
+            f" {lines[0][:200]}); fetch it again"
         ) from error
     if not raw.tensors:
         raise CheckpointError(f"{path} holds no tensors: give a file of {unreadable.KINDS}")
@@ -76,7 +88,7 @@ def _start(path: Path) -> bytes:
     """Returns the first bytes of a file.
 
     Raises:
-      CheckpointError: there is no such file, it cannot be opened, or it is empty.
+      CheckpointError: There is no such file, it cannot be opened, or it is empty.
     """
     try:
         with open(path, "rb") as file:
@@ -98,7 +110,8 @@ def _kind(path: Path, start: bytes) -> str:
     """Returns the kind of a file, by its whole structure or by its first bytes.
 
     Raises:
-      CheckpointError: it is of none of our kinds; the message says of which, where that is known.
+      CheckpointError: It is of no kind that is read here; the message names its kind if that is
+        known.
     """
     if safetensors_file.is_sound(path):
         return "safetensors"  # whatever its first bytes are: they are a length
@@ -114,7 +127,10 @@ def _kind(path: Path, start: bytes) -> str:
         return "sharded"
     what = unreadable.describe(path, start)
     if what is None:
-        what = f"is damaged, or none of the files that this program reads ({unreadable.KINDS}): it begins with {start[:8].hex(' ')}"
+        what = (
+            f"is damaged, or none of the files that this program reads ({unreadable.KINDS}): it"
+            f" begins with {start[:8].hex(' ')}"
+        )
     raise CheckpointError(f"{path} {what}")
 
 
@@ -132,17 +148,25 @@ def _read(path: Path, kind: str, state: str | None) -> Raw:
 
 def _read_shard(path: Path) -> dict[str, np.ndarray]:
     if _kind(path, _start(path)) == "sharded":
-        raise CheckpointError(f"{path} is an index itself, where an index says that tensors lie: fetch it again")
+        raise CheckpointError(
+            f"{path} is an index itself, where an index says that tensors lie: fetch it again"
+        )
     return read(path).tensors
 
 
-def write_safetensors(path: str | Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Writes a .safetensors file, whole or not at all."""
+def write_safetensors(
+    path: str | Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]
+) -> None:
+    """Writes a .safetensors file atomically."""
     files.write(path, safetensors_file.to_bytes(tensors, metadata))
 
 
 def write_keras(path: str | Path, tensors: Mapping[str, np.ndarray]) -> None:
-    """Writes a .h5 file in Keras' older layout, which RadImageNet's files have and Keras 2 and 3 read; names are `layer/weight`."""
+    """Writes a .h5 file in Keras' older layout, which RadImageNet's files have and Keras 2 and 3
+    read.
+
+    Names are `layer/weight`.
+    """
     buffer = io.BytesIO()
     keras_file.write(buffer, tensors)
     files.write(path, buffer.getvalue())

@@ -8,8 +8,11 @@ from transfer_jax.core.errors import CheckpointError, ConfigError
 from transfer_jax.weights import sharded
 
 PREFIX = "hf://"
-_ADDRESS = re.compile(r"hf://(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<file>.+))?")
-# What a repository's weights are called, the first of them that is there; an index names several files.
+_ADDRESS = re.compile(
+    r"hf://(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<file>.+))?"
+)
+# What a repository's weights are called, the first of them that is there; an index names several
+# files.
 FILES = (
     "model.safetensors",
     "model.safetensors.index.json",
@@ -21,40 +24,56 @@ FILES = (
 def fetch(address: str) -> Path:
     """Returns the local copy of `hf://owner/name[@revision][/file]`.
 
-    Without a file it is the repository's model.safetensors, or else its pytorch_model.bin, or the index of either, with all files
-    that the index names. A config.json in the repository is fetched, too: it has the normalisation. What is in the cache is not
-    fetched again.
+    Without a file it is the repository's model.safetensors, or else its pytorch_model.bin, or the
+    index of either, with all files that the index names. A config.json in the repository is
+    fetched, too: it holds the normalisation. Files in the cache are not fetched again.
 
     Raises:
-      ConfigError: not such an address, or huggingface_hub is not installed.
-      CheckpointError: no such repository, revision or file, or no network.
+      ConfigError: It is no such address, or huggingface_hub is not installed.
+      CheckpointError: There is no such repository, revision or file, or no network.
     """
     match = _ADDRESS.fullmatch(address)
     if match is None:
-        raise ConfigError(f"{address!r} is not an address on the hub: write hf://owner/name, hf://owner/name@revision or hf://owner/name/file")
+        raise ConfigError(
+            f"{address!r} is not an address on the hub: write hf://owner/name,"
+            " hf://owner/name@revision or hf://owner/name/file"
+        )
     try:
         import huggingface_hub
         from huggingface_hub import errors
     except ImportError as error:
-        raise ConfigError(f"{address} needs the package huggingface_hub: install it with python -m pip install -e '.[hub]'") from error
+        raise ConfigError(
+            f"{address} needs the package huggingface_hub: install it with python -m pip install"
+            " -e '.[hub]'"
+        ) from error
     repository, revision, file = match["repository"], match["revision"], match["file"]
-    found = None
+    file = None
     try:
         for name in (file,) if file else FILES:
             try:
-                found = Path(huggingface_hub.hf_hub_download(repository, name, revision=revision))
+                file = Path(huggingface_hub.hf_hub_download(repository, name, revision=revision))
                 break
             except (errors.EntryNotFoundError, errors.LocalEntryNotFoundError) as error:
                 missing = error
-        if found is None:
-            raise CheckpointError(f"{address} cannot be had: no {file or ' and no '.join(FILES[::2])} there or in the cache ({_first(missing)})")
-        if found.name.endswith(".index.json"):
-            for shard in sorted(set(sharded.shards(found).values())):
+        if file is None:
+            raise CheckpointError(
+                f"{address} cannot be had: no {file or ' and no '.join(FILES[::2])} there or in"
+                f" the cache ({_first(missing)})"
+            )
+        if file.name.endswith(".index.json"):
+            for shard in sorted(set(sharded.shards(file).values())):
                 huggingface_hub.hf_hub_download(repository, shard, revision=revision)
-        with contextlib.suppress(errors.EntryNotFoundError, errors.LocalEntryNotFoundError):  # not every repository has one
+        with contextlib.suppress(
+            errors.EntryNotFoundError, errors.LocalEntryNotFoundError
+        ):  # not every repository has one
             huggingface_hub.hf_hub_download(repository, "config.json", revision=revision)
-        return found
-    except (errors.HfHubHTTPError, errors.HFValidationError, errors.OfflineModeIsEnabled, OSError) as error:
+        return file
+    except (
+        errors.HfHubHTTPError,
+        errors.HFValidationError,
+        errors.OfflineModeIsEnabled,
+        OSError,
+    ) as error:
         raise CheckpointError(f"{address} cannot be had: {_first(error)}") from error
 
 

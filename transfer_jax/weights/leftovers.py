@@ -1,8 +1,8 @@
-"""What lies in a file beside a network's tensors, told by its name and its shapes.
+"""Tensors in a file beside those of a network, recognised by name and shape.
 
-A file is read only if every tensor in it is used, or is of a kind that no network of ours needs:
-the layers of another head, a contrastive learner's queue, the weights of a loss, or the momentum
-copy of the network itself. Anything else is an error.
+A file is read only if every tensor in it is used, or is of a kind that no network needs: the
+layers of another head, a contrastive learner's queue, the weights of a loss, or the momentum copy
+of the network itself. Anything else is an error.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _HEAD_WORD = re.compile(
 )
 _LOSS_WORD = re.compile(r"criterion|loss|losses")
 _COUNTER = re.compile(r"(.*[./])?num_batches_tracked")  # PyTorch's; only momentum=None reads it
-# A module of the trained network -> its momentum copy, as MoCo, MoCo v3, BYOL and their kin name it.
+# A module of the trained network -> its momentum copy, as MoCo, MoCo v3, BYOL and their kin name
+# it.
 _COPIES = (
     (re.compile(r"(.*)_q"), r"\1_k"),
     (re.compile(r"online_(.*)"), r"target_\1"),
@@ -38,9 +39,9 @@ class Place(NamedTuple):
     """Where a network's tensors are in a file.
 
     Attributes:
-      prefix: What all their names begin with, with a separator at its end, or "".
+      prefix: Prefix of all their names, with a separator at its end, or "".
       separator: "." or "/".
-      last: The last number of a numbered module that belongs to the network, -1 without numbers.
+      last: Last number of a numbered module that belongs to the network, -1 without numbers.
     """
 
     prefix: str
@@ -51,23 +52,23 @@ class Place(NamedTuple):
 def copies_of(place: Place) -> tuple[str, ...]:
     """Returns the prefixes that a momentum copy of the network in `place` would have."""
     parts = place.prefix.split(place.separator)[:-1]
-    found = []
+    copies = []
     for i, part in enumerate(parts):
         for pattern, copy in _COPIES:
             match = pattern.fullmatch(part)
             if match:
                 changed = [*parts[:i], match.expand(copy), *parts[i + 1 :], ""]
-                found.append(place.separator.join(changed))
-    return tuple(found)
+                copies.append(place.separator.join(changed))
+    return tuple(copies)
 
 
 def kind_of(name: str, tensors: Mapping[str, np.ndarray], place: Place) -> str | None:
-    """Returns the kind of a tensor that is not the network's, None for one that is of no known kind.
+    """Returns the kind of a tensor that is not the network's, None for an unknown kind.
 
     Args:
       name: Its name in the file.
       tensors: All tensors of the file.
-      place: Where the network's own are.
+      place: Where the network's tensors are.
     """
     if _COUNTER.fullmatch(name):
         return COUNTER
@@ -95,7 +96,9 @@ def _beyond(name: str, place: Place) -> list[str]:
 
 
 def _is_later(part: str, place: Place) -> bool:
-    """Returns whether a numbered module follows the network, as in nn.Sequential(network, Linear)."""
+    """Returns whether a numbered module follows the network, as in nn.Sequential(network,
+    Linear).
+    """
     last = place.last
     if last < 0 and place.prefix:
         last = number_of(place.prefix.split(place.separator)[-2])

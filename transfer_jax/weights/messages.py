@@ -16,9 +16,9 @@ _LONGEST_MESSAGE = 1900
 
 def listed(entries: Sequence[str], first: int = FIRST) -> str:
     """Returns the first entries, separated by commas, and how many more there are."""
-    shown = ", ".join(shortened(entry) for entry in entries[:first])
+    text = ", ".join(shortened(entry) for entry in entries[:first])
     rest = len(entries) - first
-    return f"{shown} and {rest:,} more" if rest > 0 else shown
+    return f"{text} and {rest:,} more" if rest > 0 else text
 
 
 def problems(kinds: Mapping[str, Sequence[str]]) -> str:
@@ -29,7 +29,11 @@ def problems(kinds: Mapping[str, Sequence[str]]) -> str:
     """
     text = ""
     for first in range(FIRST, 0, -1):
-        clauses = (f"{len(entries):,} {kind}: {listed(entries, first)}" for kind, entries in kinds.items() if entries)
+        clauses = (
+            f"{len(entries):,} {kind}: {listed(entries, first)}"
+            for kind, entries in kinds.items()
+            if entries
+        )
         text = "; ".join(clauses)
         if len(text) <= _LONGEST:
             break
@@ -37,14 +41,17 @@ def problems(kinds: Mapping[str, Sequence[str]]) -> str:
 
 
 def modules(names: Sequence[str], separator: str) -> str:
-    """Returns the modules that hold tensors: "fc.*, classifier.1.*"; a module's only one by its name."""
+    """Returns the modules that hold tensors, as "fc.*, classifier.1.*".
+
+    A module with a single tensor is listed as that tensor.
+    """
     parents = Counter(name.rpartition(separator)[0] for name in names)
-    shown: dict[str, None] = {}
+    entries: dict[str, None] = {}
     for name in names:
         parent = name.rpartition(separator)[0]
         whole = parent and (parents[parent] > 1 or name.endswith(("weight", "kernel")))
-        shown[f"{parent}{separator}*" if whole else name] = None
-    return listed(list(shown))
+        entries[f"{parent}{separator}*" if whole else name] = None
+    return listed(list(entries))
 
 
 def shortened(entry: str) -> str:

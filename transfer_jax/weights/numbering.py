@@ -1,8 +1,9 @@
-"""Names that `nn.Sequential(*network.children())` gives: children are numbered, and lose their names.
+"""Names that `nn.Sequential(*network.children())` gives, where children are numbered.
 
-RadImageNet's PyTorch files have such names: `backbone.0.weight` is conv1's, `backbone.4.0.conv1.weight`
-layer1's. Children without tensors (activations, pools) take numbers, too, and how many there are
-differs between versions of torchvision; so the children are told by their order alone.
+RadImageNet's PyTorch files have such names: `backbone.0.weight` is conv1's,
+`backbone.4.0.conv1.weight` layer1's. Children without tensors (activations, pools) take numbers,
+too, and how many there are differs between versions of torchvision; so children are recognised by
+their order alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import Any, NamedTuple
 from transfer_jax import models
 from transfer_jax.weights.naming import Place
 
-_AUXILIARY, _AUXILIARY_AFTER = "aux_head", "mixed6e"  # where torchvision's Inception has it
 _NUMBER = re.compile(r"[0-9]{1,4}")
 _Child = tuple[str, ...]
 
@@ -23,8 +23,8 @@ class Numbered(NamedTuple):
     """One way to read numbered names.
 
     Attributes:
-      names: The name in the file -> the network's name.
-      last: The last number that belongs to the network.
+      names: Name in the file -> the network's name.
+      last: Last number that belongs to the network.
       note: A sentence for the card.
     """
 
@@ -33,7 +33,9 @@ class Numbered(NamedTuple):
     note: str
 
 
-def readings(names: Collection[str], network: str, places: Mapping[Any, Place]) -> Iterator[Numbered]:
+def readings(
+    names: Collection[str], network: str, places: Mapping[Any, Place]
+) -> Iterator[Numbered]:
     """Yields the ways to read names as numbered children of a network, those with a head first.
 
     Args:
@@ -50,7 +52,10 @@ def readings(names: Collection[str], network: str, places: Mapping[Any, Place]) 
         named = dict(zip(numbers, children, strict=False))
         renamed = {name: _renamed(name, named) for name in names}
         first, last = numbers[0], numbers[len(children) - 1]
-        note = f"children of nn.Sequential named by their order: {first} is {'.'.join(children[0])}, {last} is {'.'.join(children[-1])}"
+        note = (
+            f"children of nn.Sequential named by their order: {first} is {'.'.join(children[0])},"
+            f" {last} is {'.'.join(children[-1])}"
+        )
         yield Numbered(renamed, last, note)
 
 
@@ -66,14 +71,18 @@ def _renamed(name: str, named: Mapping[int, _Child]) -> str:
 
 
 def _children(network: str, places: Mapping[Any, Place]) -> Iterator[tuple[_Child, ...]]:
-    """Yields the network's children that have tensors, in forward order, with and without its heads.
+    """Yields the network's children that have tensors, in forward order, with and without its
+    heads.
 
-    Where the body is a single child (DenseNet's `features`), also that one's own children.
+    Where the body is a single child (DenseNet's `features`), the children of that child follow.
     """
-    body = [module for group in models.stage_table(network).values() for module in group]
+    spec = models.spec(network)
+    body = [module for group in spec.stages.values() for module in group]
     with_auxiliary = list(body)
-    if any(path[1] == _AUXILIARY for path in places):
-        with_auxiliary.insert(body.index(_AUXILIARY_AFTER) + 1, _AUXILIARY)
+    if spec.auxiliary_stage and any(path[1] == models.AUXILIARY_HEAD for path in places):
+        # torchvision's children have the auxiliary head behind the stage that it reads.
+        before = spec.stages[spec.auxiliary_stage][-1]
+        with_auxiliary.insert(body.index(before) + 1, models.AUXILIARY_HEAD)
     longest_first = ([*with_auxiliary, models.HEAD], with_auxiliary, [*body, models.HEAD], body)
     for modules in longest_first:
         yield _of(modules, places, 1)

@@ -1,8 +1,8 @@
-"""Variables of a network as an Orbax folder with their card, both checked when they come back.
+"""Variables of a network as an Orbax folder with their card, both checked when they are read back.
 
 Orbax restores changed bytes without a word, so the folder carries a digest: the path, type, shape
-and checksum of every tensor, and the digest of the card. It is over what is read, not over files:
-a copy of the folder, or the same tensors saved by another version of Orbax, match it.
+and checksum of every tensor, and the digest of the card. It covers what is read, not files: a copy
+of the folder, or the same tensors saved by another version of Orbax, match it.
 """
 
 import json
@@ -19,7 +19,7 @@ from transfer_jax import models
 from transfer_jax.core import digest, files
 from transfer_jax.core.errors import CheckpointError
 from transfer_jax.weights import fit
-from transfer_jax.weights.card import Card
+from transfer_jax.weights.model_card import Card
 
 VARIABLES, CARD, DIGEST = "variables", "card.json", "digest.json"
 _REMEDY = "restore the folder from a copy, or save the weights again"
@@ -80,14 +80,20 @@ def load(path: str | Path, name: str, options: Mapping[str, Any]) -> tuple[Any, 
     """
     path = Path(path).absolute()
     if not (path / VARIABLES).is_dir():
-        raise CheckpointError(f"{path} holds no saved weights (no folder 'variables' in it): give the folder 'weights' of a finished run's member")
+        raise CheckpointError(
+            f"{path} holds no saved weights (no folder 'variables' in it): give the folder"
+            " 'weights' of a finished run's member"
+        )
     digests = _digests(path)
     saved = _card(path, digests)
     variables = _restore(path, name)
     changed = digest.differences(digests["tensors"], digest.of_tensors(variables))
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        raise CheckpointError(f"{path} is damaged, its tensors do not match their digest ({'; '.join(changed[:3])}{more}): {_REMEDY}")
+        raise CheckpointError(
+            f"{path} is damaged, its tensors do not match their digest"
+            f" ({'; '.join(changed[:3])}{more}): {_REMEDY}"
+        )
     layout = _layout(path, name, variables, saved, options)
     return jax.tree.map(jnp.asarray, variables), layout, saved
 
@@ -98,7 +104,9 @@ def _restore(path: Path, name: str) -> Any:
             return checkpointer.restore(path / VARIABLES)
     except Exception as error:  # Orbax and tensorstore raise many kinds; to the user they are one
         cause = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{path} is damaged and cannot be read as weights of {name} ({cause[:200]}): {_REMEDY}") from error
+        raise CheckpointError(
+            f"{path} is damaged and cannot be read as weights of {name} ({cause[:200]}): {_REMEDY}"
+        ) from error
 
 
 def _digests(folder: Path) -> dict[str, Any]:
@@ -106,9 +114,9 @@ def _digests(folder: Path) -> dict[str, Any]:
     path = folder / DIGEST
     if not path.is_file():
         raise CheckpointError(
-            f"{folder} has no {DIGEST}, without which damage to its weights would go unnoticed: an "
-            "earlier version of this program wrote it, or it is not complete; "
-            f"{_REMEDY} with this version"
+            f"{folder} has no {DIGEST}, without which damage to its weights would go unnoticed: an"
+            f" earlier version of this program wrote it, or it is not complete; {_REMEDY} with"
+            " this version"
         )
     try:
         fields = digest.read(path)
@@ -132,7 +140,9 @@ def _card(folder: Path, digests: Mapping[str, Any]) -> Card | None:
     return Card.from_json(value, str(path))
 
 
-def _layout(path: Path, name: str, variables: Any, saved: Card | None, options: Mapping[str, Any]) -> str:
+def _layout(
+    path: Path, name: str, variables: Any, saved: Card | None, options: Mapping[str, Any]
+) -> str:
     """Returns the layout in which the variables are those of the network."""
     own_options = saved.options if saved is not None and saved.network == name else {}
     layouts = models.layouts(name)
@@ -140,9 +150,16 @@ def _layout(path: Path, name: str, variables: Any, saved: Card | None, options: 
         layouts = (saved.layout,)
     try:
         channels = models.first_kernel(variables["params"]).shape[2]
-        heads = {part: {module: leaf for module, leaf in variables[part].items() if module in models.HEADS} for part in ("params", "batch_stats")}
+        heads = {
+            part: {
+                module: leaf for module, leaf in variables[part].items() if module in models.HEADS
+            }
+            for part in ("params", "batch_stats")
+        }
     except Exception as error:  # a tree of another network fails in many ways
-        raise CheckpointError(f"{path} cannot be read as weights of {name}: {str(error).splitlines()[0]}") from error
+        raise CheckpointError(
+            f"{path} cannot be read as weights of {name}: {str(error).splitlines()[0]}"
+        ) from error
     problems = []
     for layout in layouts:
         shapes = fit.template(name, 1, layout, channels, **{**own_options, **options})

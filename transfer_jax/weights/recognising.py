@@ -1,4 +1,4 @@
-"""A file's tensors by the network's own names, and what the card says of how they were found."""
+"""Turns the tensors of a file into those of a network by name, and says for the card how."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _Tensors = Mapping[str, np.ndarray]
 
 
 class Recognised(NamedTuple):
-    """What of a file is a network's.
+    """The tensors of a network in a file.
 
     Attributes:
-      tensors: The network's names -> arrays, and what is of no known kind under the file's names.
+      tensors: The network's names -> arrays; tensors of unknown kinds keep the file's names.
       notes: Sentences for the card.
-      where: The file and the place in it, for errors.
-      hint: What else to say where the tensors do not fit.
+      where: The file and the place in it, for messages.
+      hint: Appended to the message where the tensors do not fit.
     """
 
     tensors: dict[str, np.ndarray]
@@ -33,24 +33,26 @@ class Recognised(NamedTuple):
     hint: str
 
 
-def recognise(tensors: _Tensors, target: Target, *, prefix: str | None, head: bool, path: object) -> Recognised:
+def recognise(
+    tensors: _Tensors, target: Target, *, prefix: str | None, head: bool, path: object
+) -> Recognised:
     """Returns the tensors of a network in a file.
 
     Args:
-      tensors: The file's.
+      tensors: Tensors of the file.
       target: The network.
-      prefix: What the names of the network's tensors begin with; what lies elsewhere is then
-        ignored. None: the one prefix under which the whole network lies.
-      head: Whether the head is taken.
-      path: The file, for errors.
+      prefix: Prefix of the names of the network's tensors; tensors elsewhere are then ignored.
+        None: the only prefix under which the whole network lies.
+      head: Whether the head is read.
+      path: The file, for messages.
 
     Raises:
-      CheckpointError: several networks fit, there is nothing under `prefix`, or the head is asked
-        for and is no linear layer. Whether the tensors fit is checked by `fit.fit`.
+      CheckpointError: Several networks fit, there is nothing under `prefix`, or the head is to be
+        read and is no linear layer. Whether the tensors fit is checked by `fit.fit`.
     """
     prefix = _checked(prefix, tensors, target, path)
-    found = locating.readings(tensors, target, prefix)
-    candidates = _candidates(locating.fitting(found, tensors), prefix)
+    readings = locating.readings(tensors, target, prefix)
+    candidates = _candidates(locating.fitting(readings, tensors), prefix)
     if len(candidates) > 1:
         prefixes = [repr(reading.place.prefix) for reading in candidates]
         raise CheckpointError(
@@ -58,8 +60,8 @@ def recognise(tensors: _Tensors, target: Target, *, prefix: str | None, head: bo
             f"{messages.listed(prefixes)}: choose one with prefix={prefixes[-1]} {_OPTION}"
         )
     whole = bool(candidates)
-    reading = candidates[0] if whole else _nearest(found, prefix)
-    outside = locating.within(reading, found)
+    reading = candidates[0] if whole else _nearest(readings, prefix)
+    outside = locating.within(reading, readings)
     kinds = _kinds(reading, tensors, outside, chosen=prefix is not None)
     dense = _dense_head(reading, kinds, target)
     own = {name: there for name, there in reading.names.items() if reading.is_own(name)} | dense
@@ -68,7 +70,9 @@ def recognise(tensors: _Tensors, target: Target, *, prefix: str | None, head: bo
         _check_head(kinds, reading, path)
     dropped = () if head else tuple(name for name in own if own[name] not in reading.body)
     unknown = {n: reading.names.get(n, n) for n, kind in kinds.items() if kind is None}
-    used = _by_own_names(tensors, {n: there for n, there in own.items() if n not in dropped}, unknown)
+    used = _by_own_names(
+        tensors, {n: there for n, there in own.items() if n not in dropped}, unknown
+    )
     place = messages.shortened(reading.place.prefix)
     notes = [f"prefix {place} removed"] if place else []
     notes += [reading.note] if reading.note else []
@@ -79,8 +83,10 @@ def recognise(tensors: _Tensors, target: Target, *, prefix: str | None, head: bo
     return Recognised(used, tuple(notes), where, hint)
 
 
-def _by_own_names(tensors: _Tensors, own: Mapping[str, str], unknown: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Returns the tensors by the network's names; one that comes under the name of another is an extra one."""
+def _by_own_names(
+    tensors: _Tensors, own: Mapping[str, str], unknown: Mapping[str, str]
+) -> dict[str, np.ndarray]:
+    """Returns the tensors by the network's names; a second tensor of one name counts as extra."""
     used: dict[str, np.ndarray] = {}
     for name, there in (*own.items(), *unknown.items()):
         used[there if there not in used else f"{name} beside the network's own"] = tensors[name]
@@ -94,7 +100,9 @@ def _candidates(fits: list[Reading], prefix: str | None) -> list[Reading]:
     for reading in fits:
         place = reading.place.prefix
         if place == prefix or (prefix is None and place not in copies):
-            candidates.setdefault(reading.source, reading)  # the same tensors by another way are no second network
+            candidates.setdefault(
+                reading.source, reading
+            )  # the same tensors by another way are no second network
     return list(candidates.values())
 
 
@@ -105,28 +113,35 @@ def _checked(prefix: str | None, tensors: _Tensors, target: Target, path: object
     prefix = prefix.rstrip(target.separator) + target.separator
     if not any(name.startswith(prefix) for name in tensors):
         roots = dict.fromkeys(name.split(target.separator)[0] for name in tensors)
-        raise CheckpointError(f"no tensor in {path} has the prefix {prefix!r}: its names begin with {messages.listed(list(roots))}")
+        raise CheckpointError(
+            f"no tensor in {path} has the prefix {prefix!r}: its names begin with"
+            f" {messages.listed(list(roots))}"
+        )
     return prefix
 
 
-def _nearest(found: list[Reading], prefix: str | None) -> Reading:
-    """Returns the reading to explain what does not fit: the one that finds most, or the plain one."""
+def _nearest(readings: list[Reading], prefix: str | None) -> Reading:
+    """Returns the reading to explain what does not fit: the one that finds most, or the
+    plain one.
+    """
     if prefix is not None:
-        there = [r for r in found if r.place.prefix == prefix]
+        there = [r for r in readings if r.place.prefix == prefix]
         if there:
             return max(there, key=lambda r: r.present)
-    best = max(found, key=lambda r: r.present)
-    return best if 2 * best.present > len(best.body) else found[0]
+    best = max(readings, key=lambda r: r.present)
+    return best if 2 * best.present > len(best.body) else readings[0]
 
 
-def _kinds(reading: Reading, tensors: _Tensors, outside: tuple[str, ...], *, chosen: bool) -> dict[str, str | None]:
-    """Returns the kind of each tensor that is not the network's own, None where it is of no known kind.
+def _kinds(
+    reading: Reading, tensors: _Tensors, outside: tuple[str, ...], *, chosen: bool
+) -> dict[str, str | None]:
+    """Returns the kind of each tensor that is not the network's, None for an unknown kind.
 
     Args:
       reading: Where the network is.
-      tensors: The file's.
+      tensors: Tensors of the file.
       outside: Prefixes of other networks in the same place.
-      chosen: Whether the user named the place, so that whatever lies elsewhere is ignored.
+      chosen: Whether the user named the place, so that everything elsewhere is ignored.
     """
 
     def kind(name: str) -> str | None:
@@ -137,20 +152,28 @@ def _kinds(reading: Reading, tensors: _Tensors, outside: tuple[str, ...], *, cho
     return {name: kind(name) for name in tensors if not reading.is_own(name)}
 
 
-def _dense_head(reading: Reading, kinds: Mapping[str, str | None], target: Target) -> dict[str, str]:
-    """Returns the names of a Keras file's only dense layer, which is the head whatever it is called."""
+def _dense_head(
+    reading: Reading, kinds: Mapping[str, str | None], target: Target
+) -> dict[str, str]:
+    """Returns the names of the only dense layer of a Keras file, which is the head whatever its
+    name.
+    """
     if target.scheme != "keras" or any(reading.names[n] in reading.heads for n in reading.names):
         return {}
     layers = {name.rpartition("/")[0] for name, kind in kinds.items() if kind == leftovers.HEAD}
     if len(layers) != 1:
         return {}
     head = next(iter(reading.roots))
-    named = {name: f"{head}/{name.rpartition('/')[2]}" for name in kinds if name.rpartition("/")[0] in layers}
+    named = {
+        name: f"{head}/{name.rpartition('/')[2]}"
+        for name in kinds
+        if name.rpartition("/")[0] in layers
+    }
     return {name: own for name, own in named.items() if own in reading.heads}
 
 
 def _check_head(kinds: Mapping[str, str | None], reading: Reading, path: object) -> None:
-    """Raises where the head, which is asked for, is another one than the network's linear layer."""
+    """Raises where the head is to be read and is another one than the network's linear layer."""
     others = sorted(name for name, kind in kinds.items() if kind == leftovers.HEAD)
     if others:
         raise CheckpointError(
@@ -160,7 +183,9 @@ def _check_head(kinds: Mapping[str, str | None], reading: Reading, path: object)
         )
 
 
-def _hint(tensors: _Tensors, target: Target, reading: Reading, unknown: Mapping[str, str], whole: bool) -> str:
+def _hint(
+    tensors: _Tensors, target: Target, reading: Reading, unknown: Mapping[str, str], whole: bool
+) -> str:
     """Returns what may have been meant where tensors do not fit; "" where they may fit."""
     if (whole and not unknown) or len(tensors) > locating.MOST_NAMES:
         return ""
@@ -173,7 +198,10 @@ def _hint(tensors: _Tensors, target: Target, reading: Reading, unknown: Mapping[
     if others:
         return f"; its tensors are those of {' or '.join(others)}"
     if whole and reading.place.prefix and not any(name in reading.names for name in unknown):
-        return f"; prefix={reading.place.prefix!r} {_OPTION} reads what lies there and ignores the rest"
+        return (
+            f"; prefix={reading.place.prefix!r} {_OPTION} reads what lies there and ignores the"
+            " rest"
+        )
     return ""
 
 
@@ -190,7 +218,11 @@ def _ignored(kinds: Mapping[str, str | None], place: leftovers.Place) -> list[st
             notes.append(f"{len(names):,} tensor{plural} outside the prefix ignored: {modules}")
             continue
         if kind == leftovers.COPY:
-            copies = (copy for copy in leftovers.copies_of(place) if any(n.startswith(copy) for n in names))
+            copies = (
+                copy
+                for copy in leftovers.copies_of(place)
+                if any(n.startswith(copy) for n in names)
+            )
             modules = messages.listed([f"{copy}*" for copy in copies])
         notes.append(f"{kind} {modules} ignored")
     return notes

@@ -51,7 +51,7 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Returns the tensors and the metadata of a file.
 
     Raises:
-      CheckpointError: the file is cut off or damaged, or a tensor is of a type that no network has.
+      CheckpointError: The file is cut off or damaged, or a tensor has a type that no network has.
     """
     problem = _header_problem(path) or _missing_content(path)
     if problem is not None:
@@ -61,7 +61,10 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     tensors = {}
     for name, entry in safetensors.deserialize(content):
         if entry["dtype"] not in _TYPES:
-            raise CheckpointError(f"{path} holds {name[:100]} of type {entry['dtype']}: this program reads {', '.join(_TYPES)}")
+            raise CheckpointError(
+                f"{path} holds {name[:100]} of type {entry['dtype']}: this program reads"
+                f" {', '.join(_TYPES)}"
+            )
         flat = np.frombuffer(entry["data"], _TYPES[entry["dtype"]])
         tensors[name] = flat.reshape(entry["shape"])
     with safetensors.safe_open(path, "numpy") as opened:
@@ -71,13 +74,13 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 def begins_like_one(start: bytes) -> bool:
     """Returns whether a file begins with the length of a header and the header's "{".
 
-    The length is one that a header can have, so that no pickle and no text begins so.
+    The length must be possible for a header, so that neither a pickle nor a text begins like this.
     """
     return start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= _LARGEST_HEADER
 
 
 def may_be_one(path: Path, start: bytes) -> bool:
-    """Returns whether a file of no other kind may be a damaged safetensors file, by all that is left."""
+    """Returns whether a file of no other kind may be a damaged safetensors file."""
     text = all(32 <= byte < 127 or byte in b"\t\r\n" for byte in start[:8])
     return start[8:9] == b"{" and not text and path.suffix == ".safetensors"
 
@@ -88,7 +91,7 @@ def to_bytes(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> 
 
 
 def _header_problem(path: Path) -> str | None:
-    """Returns what is wrong with the header's length and first character, None where both are right."""
+    """Returns what is wrong with the length and the first character of the header, or None."""
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         start = file.read(9)
@@ -98,12 +101,17 @@ def _header_problem(path: Path) -> str | None:
     if length > _LARGEST_HEADER:
         return f"is damaged: its header would be {length} bytes long"
     if length > size - 8:
-        return f"is cut off: its header alone would be {length} bytes long, and the file has {size}: {_AGAIN}"
+        return (
+            f"is cut off: its header alone would be {length} bytes long, and the file has {size}:"
+            f" {_AGAIN}"
+        )
     return None
 
 
 def _missing_content(path: Path) -> str | None:
-    """Returns how much of a file with a sound header is missing, None where that is not the fault."""
+    """Returns how much of a file with a sound header is missing, None where that is not
+    the fault.
+    """
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -111,7 +119,9 @@ def _missing_content(path: Path) -> str | None:
             return None
         try:
             header = json.loads(file.read(length))
-            ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
+            ends = [
+                entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"
+            ]
             whole = 8 + length + max(ends, default=0)
         except Exception:  # what else is wrong with the header is the library's to tell
             return None

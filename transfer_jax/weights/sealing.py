@@ -1,6 +1,6 @@
 """The digest of exported weights, which other libraries carry along and ignore.
 
-It is over the tensors and our card, and stands in the metadata of a .safetensors file and in the
+It covers the tensors and our card, and stands in the metadata of a .safetensors file and in the
 config beside the file. Keras' .h5 files have no metadata, so that for them the config counts.
 """
 
@@ -30,8 +30,8 @@ def check(file: Path, raw: Raw, beside: Iterable[tuple[Path, Any]]) -> None:
 
     Args:
       file: Path of the file.
-      raw: What the file holds.
-      beside: Configs beside the file, with what they hold.
+      raw: Content of the file.
+      beside: Configs beside the file, with their content.
 
     Raises:
       CheckpointError: The tensors or the card are not those that were exported.
@@ -43,7 +43,11 @@ def check(file: Path, raw: Raw, beside: Iterable[tuple[Path, Any]]) -> None:
         except (ValueError, RecursionError):
             card = text  # which matches no digest
     else:
-        configs = [(path, value) for path, value in beside if raw.kind == "keras" and isinstance(value, dict) and KEY in value]
+        configs = [
+            (path, value)
+            for path, value in beside
+            if raw.kind == "keras" and isinstance(value, dict) and KEY in value
+        ]
         if not configs:
             return
         where, config = configs[0]

@@ -1,12 +1,13 @@
-"""The ways in which libraries and their versions spell the names of one network's tensors."""
+"""Spellings of the names of one network's tensors by different libraries and their versions."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 
+from transfer_jax import models
 from transfer_jax.core.errors import CheckpointError
-from transfer_jax.weights import messages, naming
+from transfer_jax.weights import messages
 
 
 def scheme_of(names: Iterable[str], path: object) -> str:
@@ -20,16 +21,19 @@ def scheme_of(names: Iterable[str], path: object) -> str:
         return "keras"
     if any(name.endswith((".weight", ".running_mean")) for name in names):
         return "torchvision"
-    raise CheckpointError(f"{path} names its tensors neither as torchvision and timm nor as Keras ({messages.listed(names, 3)})")
+    raise CheckpointError(
+        f"{path} names its tensors neither as torchvision and timm nor as Keras"
+        f" ({messages.listed(names, 3)})"
+    )
 
 
 def canonical(names: Iterable[str], scheme: str, network: str) -> dict[str, str]:
-    """Returns each name of a file -> the name that today's libraries give the tensor.
+    """Returns name in the file -> name that today's libraries give the tensor.
 
     Args:
-      names: The names in the file, without a prefix.
+      names: Names in the file, without a prefix.
       scheme: "torchvision" or "keras".
-      network: The network's name.
+      network: Name of the network.
     """
     plain = {name: name.removesuffix(":0") for name in names}  # TensorFlow's outputs
     if scheme == "torchvision":
@@ -39,13 +43,13 @@ def canonical(names: Iterable[str], scheme: str, network: str) -> dict[str, str]
     # Keras 2 named DenseNet's first layers conv1/conv and conv1/bn.
     first = re.compile(r"^conv1/(conv|bn)/(?=\w+$)")
     renamed = {name: first.sub(r"conv1_\1/", value) for name, value in plain.items()}
-    return _renumbered(renamed) if naming.family(network) == "inception" else renamed
+    return _renumbered(renamed) if models.spec(network).family == "inception" else renamed
 
 
 def _renumbered(names: Mapping[str, str]) -> dict[str, str]:
     """Returns names with Keras' automatic layer numbers counted from 0.
 
-    They go on from earlier networks of the program that wrote the file.
+    Keras continues the numbers of earlier networks of the program that wrote the file.
     """
     pattern = re.compile(r"(conv2d|batch_normalization)(?:_(\d{1,9}))?/(\w+)")
     parts = {name: match for name, value in names.items() if (match := pattern.fullmatch(value))}

@@ -1,8 +1,8 @@
-"""Which of the state dicts in a checkpoint of PyTorch is read.
+"""Chooses the state dict to read in a checkpoint of PyTorch.
 
 Training programs save a state dict beside other things: an optimiser's state, an epoch, a moving
-average of the weights. One state dict of a network is read wherever it lies; of several, one must
-be chosen by name, because they hold different weights.
+average of the weights. The only state dict of a network is read wherever it lies; of several, one
+must be chosen by name, because they hold different weights.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _SAVE = "save it with torch.save(model.state_dict(), ...)"
 
 
 class Chosen(NamedTuple):
-    """A state dict, and what there is to say of the choice.
+    """A state dict, and how it was chosen.
 
     Attributes:
-      tensors: name -> tensor, still without its bytes.
-      notes: sentences for the card.
+      tensors: Name -> tensor, still without its bytes.
+      notes: Sentences for the card.
     """
 
     tensors: dict[str, Tensor]
@@ -36,27 +36,38 @@ def choose(checkpoint: Any, state: str | None, path: Path) -> Chosen:
     """Returns the state dict of a checkpoint's network.
 
     Args:
-      checkpoint: What the pickle holds.
-      state: The name of the state dict to take, "a.b" for one within another mapping; needed where
-        the checkpoint holds several.
-      path: The file, for errors.
+      checkpoint: Content of the pickle.
+      state: Name of the state dict to take, "a.b" for one within another mapping; needed where the
+        checkpoint holds several.
+      path: The file, for messages.
 
     Raises:
-      CheckpointError: there is no state dict, there are several and none is chosen, or there is
+      CheckpointError: There is no state dict, there are several and none is chosen, or there is
         none of this name.
     """
-    found = dict(_state_dicts(checkpoint))
-    if not found:
-        raise CheckpointError(f"{path} is not a state dict, names to tensors{_strange(checkpoint)}: {_SAVE}")
-    networks = {name: tensors for name, tensors in found.items() if _has_convolutions(tensors)} or found
+    state_dicts = dict(_state_dicts(checkpoint))
+    if not state_dicts:
+        raise CheckpointError(
+            f"{path} is not a state dict, names to tensors{_strange(checkpoint)}: {_SAVE}"
+        )
+    networks = {
+        name: tensors for name, tensors in state_dicts.items() if _has_convolutions(tensors)
+    } or state_dicts
     if state is not None:
-        if set(found) == {""}:
-            raise CheckpointError(f"{path} is a single state dict, without names to choose from: leave state={state!r} out")
-        if state not in found:
-            raise CheckpointError(f"{path} holds no state dict {state!r}: {nearest(state, found)}")
-        return Chosen(dict(found[state]), _notes(checkpoint, state, "chosen"))
+        if set(state_dicts) == {""}:
+            raise CheckpointError(
+                f"{path} is a single state dict, without names to choose from: leave"
+                f" state={state!r} out"
+            )
+        if state not in state_dicts:
+            raise CheckpointError(
+                f"{path} holds no state dict {state!r}: {nearest(state, state_dicts)}"
+            )
+        return Chosen(dict(state_dicts[state]), _notes(checkpoint, state, "chosen"))
     if len(networks) > 1:
-        names = messages.listed([f"{name or 'the outermost'} ({len(t)} tensors)" for name, t in networks.items()])
+        names = messages.listed(
+            [f"{name or 'the outermost'} ({len(t)} tensors)" for name, t in networks.items()]
+        )
         example = max(networks, key=len)
         raise CheckpointError(
             f"{path} holds several state dicts, {names}: choose one, e.g. with state={example!r} "
@@ -89,13 +100,17 @@ def _state_dicts(checkpoint: Any) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
         if not isinstance(node, Mapping):
             continue
         if id(node) not in known:
-            known[id(node)] = bool(node) and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in node.items())
+            known[id(node)] = bool(node) and all(
+                isinstance(key, str) and isinstance(value, Tensor) for key, value in node.items()
+            )
         if known[id(node)]:
             yield name, node
         elif depth < _DEEPEST and id(node) not in seen:
             seen.add(id(node))
             inner = ((key, value) for key, value in node.items() if isinstance(key, str))
-            pending += [(f"{name}.{key}" if name else key, value, depth + 1) for key, value in inner]
+            pending += [
+                (f"{name}.{key}" if name else key, value, depth + 1) for key, value in inner
+            ]
 
 
 def _has_convolutions(tensors: Mapping[str, Tensor]) -> bool:
@@ -109,7 +124,7 @@ def _notes(checkpoint: Any, state: str, verb: str) -> tuple[str, ...]:
 
 
 def _strange(checkpoint: Any) -> str:
-    """Returns ", but KEY" for a key that keeps what is most like a state dict from being one."""
+    """Returns ", but KEY" for a key that keeps the most similar mapping from being a state dict."""
     mappings, fullest = [checkpoint], None
     if isinstance(checkpoint, Mapping):
         mappings += [value for value in checkpoint.values() if isinstance(value, Mapping)]
@@ -120,4 +135,6 @@ def _strange(checkpoint: Any) -> str:
         if fullest is None or count > fullest[0]:
             fullest = (count, mapping)
     entries = fullest[1].items() if fullest is not None else ()
-    return next((f", but {key!r}"[:100] for key, value in entries if not isinstance(value, Tensor)), "")
+    return next(
+        (f", but {key!r}"[:100] for key, value in entries if not isinstance(value, Tensor)), ""
+    )

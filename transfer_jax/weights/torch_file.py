@@ -1,4 +1,6 @@
-"""State dicts in the files of torch.save: zip archives since PyTorch 1.6, and a sequence of pickles before."""
+"""State dicts in the files of torch.save: zip archives since PyTorch 1.6, a sequence of pickles
+before.
+"""
 
 import io
 import math
@@ -20,14 +22,14 @@ _Bytes = Callable[[pickles.Storage], bytes]
 
 
 def read(path: Path, state: str | None = None) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """Returns the tensors of the state dict in a file, and notes on which state dict it is.
+    """Returns the tensors of the state dict in a file, and notes on how it was chosen.
 
     Args:
       path: The file.
-      state: The name of the state dict, where the file holds several (see `state_dicts.choose`).
+      state: Name of the state dict, where the file holds several (see `state_dicts.choose`).
 
     Raises:
-      CheckpointError: the file holds code, compressed or oversized entries, or something else than
+      CheckpointError: The file holds code, compressed or oversized entries, or something else than
         named tensors; or it holds several state dicts, and none of them is chosen.
     """
     with open(path, "rb") as file:
@@ -35,7 +37,8 @@ def read(path: Path, state: str | None = None) -> tuple[dict[str, np.ndarray], t
             return _legacy(file, path, state)
         if not zipfile.is_zipfile(file):
             raise CheckpointError(
-                f"{path} is damaged: it begins as a zip archive and does not end as one, as a download that was cut off does; fetch it again"
+                f"{path} is damaged: it begins as a zip archive and does not end as one, as a"
+                " download that was cut off does; fetch it again"
             )
         return _zip(file, path, state)
 
@@ -45,60 +48,98 @@ def _zip(file: Any, path: Path, state: str | None) -> tuple[dict[str, np.ndarray
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
         if "config.json" in names and any(name.endswith(".weights.h5") for name in names):
-            raise CheckpointError(f"{path} is a whole Keras model: save its weights alone, with model.save_weights('x.weights.h5')")
+            raise CheckpointError(
+                f"{path} is a whole Keras model: save its weights alone, with"
+                " model.save_weights('x.weights.h5')"
+            )
         index = [name for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
         if any("/code/" in name or name.endswith("/constants.pkl") for name in names):
             raise CheckpointError(
-                f"{path} is a TorchScript archive, which holds code: save the tensors alone, with torch.save(model.state_dict(), ...)"
+                f"{path} is a TorchScript archive, which holds code: save the tensors alone, with"
+                " torch.save(model.state_dict(), ...)"
             )
         if len(index) != 1:
-            raise CheckpointError(f"{path} is a zip archive, but not one of torch.save: {_contents(names)}")
+            raise CheckpointError(
+                f"{path} is a zip archive, but not one of torch.save: {_contents(names)}"
+            )
         prefix = index[0].removesuffix("data.pkl")
         for entry in archive.infolist():
-            if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size or entry.file_size > size:
-                raise CheckpointError(f"{path} has the entry {entry.filename!r} compressed, or larger than the file: torch.save writes neither")
+            if (
+                entry.compress_type != zipfile.ZIP_STORED
+                or entry.file_size != entry.compress_size
+                or entry.file_size > size
+            ):
+                raise CheckpointError(
+                    f"{path} has the entry {entry.filename!r} compressed, or larger than the file:"
+                    " torch.save writes neither"
+                )
             if entry.filename == index[0] and entry.file_size > pickles.LONGEST:
-                raise CheckpointError(f"{path} has {entry.file_size} bytes of names and shapes, more than a network has")
+                raise CheckpointError(
+                    f"{path} has {entry.file_size} bytes of names and shapes, more than a"
+                    " network has"
+                )
         order = f"{prefix}byteorder"
         if order in names and archive.read(order) != b"little":
-            raise CheckpointError(f"{path} was written on a big-endian machine: save it again on another")
-        chosen = state_dicts.choose(_load(io.BytesIO(archive.read(index[0])), path), state, path)
-        arrays = _arrays(chosen.tensors, lambda storage: archive.read(f"{prefix}data/{storage.key}"), path)
-        return arrays, chosen.notes
+            raise CheckpointError(
+                f"{path} was written on a big-endian machine: save it again on another"
+            )
+        state_dict = state_dicts.choose(
+            _load(io.BytesIO(archive.read(index[0])), path), state, path
+        )
+        arrays = _arrays(
+            state_dict.tensors, lambda storage: archive.read(f"{prefix}data/{storage.key}"), path
+        )
+        return arrays, state_dict.notes
 
 
 def _contents(names: list[str]) -> str:
     """Returns what a zip archive without tensors of PyTorch holds, and what to do with it."""
     if names and all(name.endswith(".npy") for name in names):
         return "it holds NumPy arrays (.npz): give a .safetensors, .pth or .h5 file"
-    inside = [name for name in names if name.endswith((".safetensors", ".pth", ".pt", ".tar", ".bin", ".h5"))]
+    inside = [
+        name
+        for name in names
+        if name.endswith((".safetensors", ".pth", ".pt", ".tar", ".bin", ".h5"))
+    ]
     if inside:
         return f"unpack it, and give a weight file in it ({messages.listed(inside, 5)})"
     return "it has no data.pkl"
 
 
-def _legacy(file: Any, path: Path, state: str | None) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+def _legacy(
+    file: Any, path: Path, state: str | None
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     file.seek(0)
     if _load(file, path) != _LEGACY:
-        raise CheckpointError(f"{path} is a pickle, but not one of torch.save: save a state dict, with {_SAVE}")
+        raise CheckpointError(
+            f"{path} is a pickle, but not one of torch.save: save a state dict, with {_SAVE}"
+        )
     _load(file, path)  # the protocol's version
     system = _load(file, path)
     if system.get("little_endian") is not True:
-        raise CheckpointError(f"{path} was written on a big-endian machine: save it again on another")
+        raise CheckpointError(
+            f"{path} was written on a big-endian machine: save it again on another"
+        )
     checkpoint = _load(file, path)
     keys = _load(file, path)
     # Storages follow one another, an optimiser's among them; those of the state dict are read.
-    storages = {tensor.storage.key: tensor.storage for tensor in state_dicts.every_tensor(checkpoint)}
-    chosen = state_dicts.choose(checkpoint, state, path)
+    storages = {
+        tensor.storage.key: tensor.storage for tensor in state_dicts.every_tensor(checkpoint)
+    }
+    state_dict = state_dicts.choose(checkpoint, state, path)
     size, places = os.path.getsize(path), {}
     for key in keys:
         storage = storages.get(key)
         if storage is None:
-            raise CheckpointError(f"{path} holds storage {key!r}, which no tensor uses: it is damaged")
+            raise CheckpointError(
+                f"{path} holds storage {key!r}, which no tensor uses: it is damaged"
+            )
         count = int.from_bytes(file.read(8), "little", signed=True)
         nbytes = count * storage.dtype.itemsize
         if not 0 <= nbytes <= size - file.tell():
-            raise CheckpointError(f"{path} is cut off: storage {key!r} should have {count} elements")
+            raise CheckpointError(
+                f"{path} is cut off: storage {key!r} should have {count} elements"
+            )
         places[key] = (file.tell(), nbytes)
         file.seek(nbytes, os.SEEK_CUR)
 
@@ -108,7 +149,7 @@ def _legacy(file: Any, path: Path, state: str | None) -> tuple[dict[str, np.ndar
         read: bytes = file.read(nbytes)
         return read
 
-    return _arrays(chosen.tensors, content, path), chosen.notes
+    return _arrays(state_dict.tensors, content, path), state_dict.notes
 
 
 def _load(file: Any, path: Path) -> Any:
@@ -118,19 +159,26 @@ def _load(file: Any, path: Path) -> Any:
         raise CheckpointError(f"{path} is not read: {error}") from error
 
 
-def _arrays(tensors: Mapping[str, pickles.Tensor], content: _Bytes, path: Path) -> dict[str, np.ndarray]:
+def _arrays(
+    tensors: Mapping[str, pickles.Tensor], content: _Bytes, path: Path
+) -> dict[str, np.ndarray]:
     storages: dict[str, np.ndarray] = {}
     arrays, nbytes, most = {}, 0, _SHARED * os.path.getsize(path)
     for name, tensor in tensors.items():
         storage = tensor.storage
         nbytes += math.prod(tensor.shape) * storage.dtype.itemsize
         if nbytes > most:
-            raise CheckpointError(f"{path} holds tensors that share their elements and would fill {nbytes} bytes: it is made to fill the memory")
+            raise CheckpointError(
+                f"{path} holds tensors that share their elements and would fill {nbytes} bytes: it"
+                " is made to fill the memory"
+            )
         if storage.key not in storages:
             storages[storage.key] = np.frombuffer(content(storage), storage.dtype)
         flat = storages[storage.key]
         if flat.dtype != storage.dtype:
-            raise CheckpointError(f"{path} holds storage {storage.key!r} as two types: it is damaged")
+            raise CheckpointError(
+                f"{path} holds storage {storage.key!r} as two types: it is damaged"
+            )
         arrays[name] = _view(flat, tensor, name, path)
     return arrays
 
@@ -141,10 +189,19 @@ def _view(flat: np.ndarray, tensor: pickles.Tensor, name: str, path: Path) -> np
         count, last = 1, tensor.offset
         for length, stride in zip(tensor.shape, tensor.strides, strict=True):
             count, last = count * length, last + (length - 1) * stride
-    # In Python's whole numbers, which do not overflow; and a view that repeats elements would be larger than its storage.
+    # In Python's whole numbers, which do not overflow; and a view that repeats elements would be
+    # larger than its storage.
     if count > flat.size or (count and last >= flat.size):
-        raise CheckpointError(f"{path} holds {name} of shape {tensor.shape}, which its {flat.size} stored elements cannot fill")
+        raise CheckpointError(
+            f"{path} holds {name} of shape {tensor.shape}, which its {flat.size} stored elements"
+            " cannot fill"
+        )
     if not count:
         return np.zeros(tensor.shape, flat.dtype)
     strides = tuple(stride * flat.itemsize for stride in tensor.strides)
-    return np.array(np.lib.stride_tricks.as_strided(flat[tensor.offset :], tensor.shape, strides, writeable=False), order="C")
+    return np.array(
+        np.lib.stride_tricks.as_strided(
+            flat[tensor.offset :], tensor.shape, strides, writeable=False
+        ),
+        order="C",
+    )

@@ -1,7 +1,7 @@
-"""Files that are no weights this program reads, recognised by their first bytes.
+"""Recognises files that are no readable weights by their first bytes.
 
-People point at what a download left: a web page, a pointer to a large file, half of a file, an
-archive around the weights. Each is told by what it is and by what to give instead.
+People name what a download left behind: a web page, a pointer to a large file, half of a file, an
+archive around the weights. The message says what the file is and what to give instead.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-KINDS = ".safetensors (torchvision, timm), .pth (torchvision, timm) and .h5 or .weights.h5 (Keras)"
+KINDS = ".safetensors (torchvision, timm), .pth (torchvision, timm), .h5 or .weights.h5 (Keras)"
 START = 512  # bytes that `describe` wants to see
 
 _SAVE_AGAIN = "open it with its own library, and save torchvision's state dict or Keras' weights"
@@ -34,14 +34,16 @@ _ONNX = re.compile(rb"\x08[\x01-\x20](?:\x12|\x1a|\x22|\x3a|\x42)")
 _TENSORFLOW_DATA = re.compile(r"\.data-\d{5}-of-\d{5}$")
 _TENSORFLOW_INDEX = bytes.fromhex("57fb808b247547db")  # the end of a table in LevelDB's format
 _TENSORFLOW = "part of a TensorFlow checkpoint"
-_TENSORFLOW_ADVICE = "load it into the Keras model, and save it with model.save_weights('x.weights.h5')"
+_TENSORFLOW_ADVICE = (
+    "load it into the Keras model, and save it with model.save_weights('x.weights.h5')"
+)
 
 
 def describe(path: Path, start: bytes) -> str | None:
-    """Returns what the file is and what to give instead, or None for a file of no known kind.
+    """Returns what the file is and what to give instead, or None for a file of an unknown kind.
 
     Args:
-      path: The file; its name is looked at only where its bytes do not tell.
+      path: The file; its name is considered only where its bytes do not decide.
       start: Its first `START` bytes, or all of them.
     """
     for offset, magic, what, advice in _MAGIC:
@@ -72,7 +74,9 @@ def folder(path: Path) -> str:
         return f"is a TensorFlow SavedModel: {_TENSORFLOW_ADVICE}"
     if "checkpoint" in names or any(name.endswith(".index") for name in names):
         return f"is the folder of a TensorFlow checkpoint: {_TENSORFLOW_ADVICE}"
-    weights = [name for name in names if name.endswith((".safetensors", ".pth", ".pt", ".bin", ".h5"))]
+    weights = [
+        name for name in names if name.endswith((".safetensors", ".pth", ".pt", ".bin", ".h5"))
+    ]
     if weights:
         return f"is a folder: give a weight file in it ({', '.join(weights[:5])})"
     if "weights" in names:
@@ -84,8 +88,8 @@ def _tar(start: bytes) -> str:
     member = start[:100].rstrip(b"\0").removeprefix(b"./")
     if member in _TAR_MEMBERS:
         return (
-            "is a tar archive, as torch.save wrote it before 2017: open it with PyTorch if you trust "
-            "where it comes from, and save its state dict again"
+            "is a tar archive, as torch.save wrote it before 2017: open it with PyTorch if you"
+            " trust where it comes from, and save its state dict again"
         )
     return f"is a tar archive: {_UNPACK}"
 
@@ -94,7 +98,10 @@ def _text(start: bytes) -> str | None:
     """Describes a text; the last bytes may be half of a character."""
     text = start.decode("utf-8-sig", errors="ignore").lstrip()
     if start.startswith(b"version https://git-lfs"):
-        return "is a pointer of Git LFS, not the file itself: fetch it with 'git lfs pull', or from the page where it can be downloaded"
+        return (
+            "is a pointer of Git LFS, not the file itself: fetch it with 'git lfs pull', or from"
+            " the page where it can be downloaded"
+        )
     if re.match(r"<(!doctype|html|head|body|\?xml|!--)", text, re.IGNORECASE):
         return "is a web page (HTML), which a failed download often leaves: fetch the file again"
     if text.startswith(("{", "[")) and b"\0" not in start:
@@ -102,7 +109,11 @@ def _text(start: bytes) -> str | None:
     if text.startswith("model_checkpoint_path:"):
         return f"is {_TENSORFLOW}: {_TENSORFLOW_ADVICE}"
     whole = start.decode("utf-8", errors="ignore")
-    if len(start) >= 16 and len(whole.encode()) >= len(start) - 3 and whole.replace("\n", "").isprintable():
+    if (
+        len(start) >= 16
+        and len(whole.encode()) >= len(start) - 3
+        and whole.replace("\n", "").isprintable()
+    ):
         return f"is a text that begins with {whole[:40]!r}, not weights: give a file of {KINDS}"
     return None
 

@@ -1,4 +1,6 @@
-"""Keras's affine transform written out in float64 with scipy, for the comparison: matrices multiplied one by one, channel by channel."""
+"""Keras's affine transform written out in float64 with scipy, for the comparison: matrices
+multiplied one by one, channel by channel.
+"""
 
 import numpy as np
 from scipy import ndimage
@@ -18,15 +20,25 @@ def matrix(rotation, shift_rows, shift_columns, shear, zoom_rows, zoom_columns, 
 def warp(image, m, fill, value=0.0):
     """[h, w, c] of any type to float64."""
     channels = np.moveaxis(np.asarray(image, np.float64), -1, 0)
-    return np.stack([ndimage.affine_transform(c, m[:2, :2], m[:2, 2], order=1, mode=fill, cval=value) for c in channels], -1)
+    return np.stack(
+        [
+            ndimage.affine_transform(c, m[:2, :2], m[:2, 2], order=1, mode=fill, cval=value)
+            for c in channels
+        ],
+        -1,
+    )
 
 
 def certain(m, h, w, fill):
-    """[h, w]: where no rounding of the coordinates, up to 1e-3 pixels, can change the result by a jump."""
+    """[h, w]: where no rounding of the coordinates, up to 1e-3 pixels, can change the result by a
+    jump.
+    """
     kept = np.ones((h, w), bool)
     places = np.einsum("ij,jrc->irc", m[:2, :2], np.mgrid[:h, :w]) + m[:2, 2, None, None]
     for x, n, row in zip(places, (h, w), m, strict=False):
-        whole = (row == np.round(row)).all()  # then the coordinates are exact, in float32 and in scipy
+        whole = (
+            row == np.round(row)
+        ).all()  # then the coordinates are exact, in float32 and in scipy
         if fill == "constant":
             edges = [abs(x), abs(x - (n - 1))]
         elif fill == "wrap":

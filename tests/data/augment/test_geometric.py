@@ -16,7 +16,9 @@ SQUARE = IMAGES[:, :6]
 @pytest.mark.parametrize(("flip", "axis"), [(augment.flip, 1), (augment.flip_vertical, 0)])
 def test_flips_mirror_about_half_of_the_images(flip, axis):
     flipped = np.asarray(flip(jax.random.key(0), IMAGES))
-    mirrored = np.array([(a == np.flip(b, axis)).all() for a, b in zip(flipped, IMAGES, strict=True)])
+    mirrored = np.array(
+        [(a == np.flip(b, axis)).all() for a, b in zip(flipped, IMAGES, strict=True)]
+    )
     same = np.array([(a == b).all() for a, b in zip(flipped, IMAGES, strict=True)])
     assert (mirrored ^ same).all()
     assert 16 < mirrored.sum() < 48
@@ -24,7 +26,10 @@ def test_flips_mirror_about_half_of_the_images(flip, axis):
 
 def test_quarter_turns_are_the_four_turns():
     turned = np.asarray(augment.quarter_turn(jax.random.key(0), SQUARE))
-    turns = [[k for k in range(4) if (np.rot90(b, k) == a).all()] for a, b in zip(turned, SQUARE, strict=True)]
+    turns = [
+        [k for k in range(4) if (np.rot90(b, k) == a).all()]
+        for a, b in zip(turned, SQUARE, strict=True)
+    ]
     assert all(len(found) == 1 for found in turns)
     assert all(4 < sum(found == [k] for found in turns) < 32 for k in range(4))
     with pytest.raises(ConfigError, match="8 x 6"):
@@ -38,7 +43,10 @@ def windows(most, images, **how):
     """Per image, the windows of the padded original that it is."""
     padded = np.pad(np.asarray(IMAGES), ((0, 0), (most, most), (most, most), (0, 0)), **how)
     places = [(r, c) for r in range(2 * most + 1) for c in range(2 * most + 1)]
-    return [[p for p in places if (padded[i, p[0] : p[0] + 8, p[1] : p[1] + 6] == image).all()] for i, image in enumerate(np.asarray(images))]
+    return [
+        [p for p in places if (padded[i, p[0] : p[0] + 8, p[1] : p[1] + 6] == image).all()]
+        for i, image in enumerate(np.asarray(images))
+    ]
 
 
 @pytest.mark.parametrize("most", [2, 9])
@@ -81,4 +89,6 @@ def test_boxes_that_never_fit_are_the_largest_in_the_middle():
 
 def test_a_whole_box_is_the_image():
     n = jnp.full((64,), 0.0)
-    np.testing.assert_array_equal(resized.resize_boxes(IMAGES, resized.Boxes(n, n, n + 8, n + 6)), IMAGES)
+    np.testing.assert_array_equal(
+        resized.resize_boxes(IMAGES, resized.Boxes(n, n, n + 8, n + 6)), IMAGES
+    )

@@ -13,7 +13,7 @@ from transfer_jax.core import rng
 from transfer_jax.core.errors import ConfigError
 from transfer_jax.data import augment
 from transfer_jax.data.augment import affine, colour, geometric, resized
-from transfer_jax.tools import augmenting
+from transfer_jax.tools.bench import throughput
 
 IMAGES = jnp.asarray(np.random.default_rng(0).integers(0, 256, (16, 12, 12, 3)), jnp.uint8)
 KEY = jax.random.key(1)
@@ -46,41 +46,76 @@ def compiled(how):
 def test_nothing_asked_for_is_the_very_same_images():
     assert augment.augment(KEY, IMAGES, augment.Augmentation()) is IMAGES
     assert augment.augment(KEY, IMAGES, augment.preset("wen_yap_3")) is IMAGES
-    assert augment.augment(KEY, IMAGES, augment.Augmentation(fill="wrap", fill_value=9, keras_half_pixel=True)) is IMAGES
+    assert (
+        augment.augment(
+            KEY, IMAGES, augment.Augmentation(fill="wrap", fill_value=9, keras_half_pixel=True)
+        )
+        is IMAGES
+    )
 
 
 def test_shift_and_flip_under_jit():
     how = augment.Augmentation(flip=True, shift=2)
-    flipped = augment.flip(rng.stream(KEY, "flip"), augment.shift(rng.stream(KEY, "shift"), IMAGES, 2))
+    flipped = augment.flip(
+        rng.stream(KEY, "flip"), augment.shift(rng.stream(KEY, "shift"), IMAGES, 2)
+    )
     np.testing.assert_array_equal(compiled(how)(KEY, IMAGES), flipped)
 
 
 def test_the_order_is_that_of_keras():
     how = augment.Augmentation(
-        rotation=30, width_shift=0.2, zoom=0.2, flip=True, vertical_flip=True, brightness=0.3, keras_half_pixel=True, fill="reflect"
+        rotation=30,
+        width_shift=0.2,
+        zoom=0.2,
+        flip=True,
+        vertical_flip=True,
+        brightness=0.3,
+        keras_half_pixel=True,
+        fill="reflect",
     )
-    drawn = affine.draw(rng.stream(KEY, "affine"), 16, 12, 12, rotation=30, width_shift=0.2, zoom=0.2)
-    warped = jax.jit(lambda p: affine.warp(IMAGES, affine.matrices(p, 12, 12, 0.5), "reflect"))(drawn)
-    flipped = geometric.flip_vertical(rng.stream(KEY, "vertical_flip"), geometric.flip(rng.stream(KEY, "flip"), warped))
-    wanted = np.asarray(colour.jitter(rng.stream(KEY, "colour"), flipped, brightness=0.3)).astype(int)
+    drawn = affine.draw(
+        rng.stream(KEY, "affine"), 16, 12, 12, rotation=30, width_shift=0.2, zoom=0.2
+    )
+    warped = jax.jit(lambda p: affine.warp(IMAGES, affine.matrices(p, 12, 12, 0.5), "reflect"))(
+        drawn
+    )
+    flipped = geometric.flip_vertical(
+        rng.stream(KEY, "vertical_flip"), geometric.flip(rng.stream(KEY, "flip"), warped)
+    )
+    wanted = np.asarray(colour.jitter(rng.stream(KEY, "colour"), flipped, brightness=0.3)).astype(
+        int
+    )
     off = np.abs(np.asarray(compiled(how)(KEY, IMAGES)).astype(int) - wanted)
-    assert off.max() <= 2  # where a value lies between two whole numbers, rounding may go either way before the brightness
+    assert (
+        off.max() <= 2
+    )  # between two whole numbers, rounding may go either way before the brightness
     assert (off > 0).mean() < 0.002
 
 
 def test_a_crop_a_map_and_a_flip_are_one_interpolation():
-    done = np.asarray(compiled(augment.Augmentation(resized_crop=0.3, rotation=40, flip=True))(KEY, IMAGES)).astype(float)
+    done = np.asarray(
+        compiled(augment.Augmentation(resized_crop=0.3, rotation=40, flip=True))(KEY, IMAGES)
+    ).astype(float)
     boxes = np.stack(resized.draw_boxes(rng.stream(KEY, "resized_crop"), 16, 12, 12, 0.3), -1)
     angles = np.asarray(affine.draw(rng.stream(KEY, "affine"), 16, 12, 12, rotation=40).rotation)
     mirrored = np.asarray(geometric.halves(rng.stream(KEY, "flip"), 16))
     for i, (top, left, height, width) in enumerate(boxes.astype(float)):
         m = keras_affine.matrix(angles[i], 0, 0, 0, 1, 1, 12, 12, -0.5)
-        turned = np.clip(np.einsum("ij,jrc->irc", m[:2, :2], np.mgrid[:12, :12]) + m[:2, 2, None, None], 0, 11)
+        turned = np.clip(
+            np.einsum("ij,jrc->irc", m[:2, :2], np.mgrid[:12, :12]) + m[:2, 2, None, None], 0, 11
+        )
         rows = top + np.clip((turned[0] + 0.5) * height / 12 - 0.5, 0, height - 1)
         columns = left + np.clip((turned[1] + 0.5) * width / 12 - 0.5, 0, width - 1)
         for c in range(3):
-            wanted = ndimage.map_coordinates(np.asarray(IMAGES[i, ..., c], float), [rows, columns], order=1)
-            np.testing.assert_allclose(done[i, ..., c], wanted[:, ::-1] if mirrored[i] else wanted, rtol=0, atol=0.5 + 0.03)
+            wanted = ndimage.map_coordinates(
+                np.asarray(IMAGES[i, ..., c], float), [rows, columns], order=1
+            )
+            np.testing.assert_allclose(
+                done[i, ..., c],
+                wanted[:, ::-1] if mirrored[i] else wanted,
+                rtol=0,
+                atol=0.5 + 0.03,
+            )
 
 
 def test_switching_one_part_on_leaves_the_draws_of_the_others():
@@ -103,10 +138,23 @@ def test_draws_differ_between_images_and_keys_and_repeat():
 def test_sharded_images_are_augmented_where_they_are(how):
     mesh = meshes.create(8)
     spread = jax.device_put(IMAGES, meshes.batched(mesh))
-    program = jax.jit(lambda key, images: augment.augment(key, images, how), out_shardings=meshes.batched(mesh)).lower(KEY, spread).compile()
-    assert not re.findall(r"all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter", program.as_text())
-    done, wanted = (np.asarray(x).astype(int) for x in (program(KEY, spread), compiled(how)(KEY, IMAGES)))
-    assert np.abs(done - wanted).max() <= 1  # compiled for another batch, sums are rounded in another order
+    program = (
+        jax.jit(
+            lambda key, images: augment.augment(key, images, how),
+            out_shardings=meshes.batched(mesh),
+        )
+        .lower(KEY, spread)
+        .compile()
+    )
+    assert not re.findall(
+        r"all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter", program.as_text()
+    )
+    done, wanted = (
+        np.asarray(x).astype(int) for x in (program(KEY, spread), compiled(how)(KEY, IMAGES))
+    )
+    assert (
+        np.abs(done - wanted).max() <= 1
+    )  # compiled for another batch, sums are rounded in another order
     assert (done != wanted).mean() < 0.001
 
 
@@ -116,14 +164,32 @@ def test_single_and_grey_images():
     assert done.dtype == jnp.uint8
 
 
-BASE = dict.fromkeys(("rotation", "height_shift", "width_shift", "shear", "zoom", "fill_value"), 0) | {
+BASE = dict.fromkeys(
+    ("rotation", "height_shift", "width_shift", "shear", "zoom", "fill_value"), 0
+) | {
     "flip": False,
     "vertical_flip": False,
     "fill": "nearest",
 }
-JUODELYTE = BASE | {"rotation": 10, "height_shift": 0.1, "width_shift": 0.1, "shear": 0.1, "zoom": 0.1}
+JUODELYTE = BASE | {
+    "rotation": 10,
+    "height_shift": 0.1,
+    "width_shift": 0.1,
+    "shear": 0.1,
+    "zoom": 0.1,
+}
 TABLE = {
-    "wen_yap_1": BASE | {"rotation": 90, "width_shift": 0.2, "flip": True, "vertical_flip": True, "shear": 0.3, "zoom": 0.1},
+    "wen_yap_1": (
+        BASE
+        | {
+            "rotation": 90,
+            "width_shift": 0.2,
+            "flip": True,
+            "vertical_flip": True,
+            "shear": 0.3,
+            "zoom": 0.1,
+        }
+    ),
     "wen_yap_2": BASE | {"rotation": 10, "flip": True, "zoom": 0.05, "fill": "constant"},
     "wen_yap_3": BASE,
     "wen_yap_4": BASE | {"flip": True},
@@ -170,6 +236,6 @@ def test_bad_ranges_are_errors_that_name_the_option(wrong):
 
 
 def test_the_benchmark_gives_a_number():
-    assert augmenting.measure("wen_yap_2", batch=2, size=16, repeats=2) > 0
+    assert throughput.augmentation("wen_yap_2", batch=2, size=16, repeats=2) > 0
     with pytest.raises(ConfigError, match="repeats=0"):
-        augmenting.measure("wen_yap_2", repeats=0)
+        throughput.augmentation("wen_yap_2", repeats=0)

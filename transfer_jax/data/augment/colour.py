@@ -1,7 +1,8 @@
-"""Brightness, contrast, saturation and hue, with the definitions of torchvision's ColorJitter, in this order and in float32.
+"""Changes the values of pixels: colour jitter, and the normalisation before the network.
 
-torchvision draws the order anew for every image, and cuts uint8 images down to whole numbers after every part; here the parts follow
-each other in float32 and are rounded once.
+Brightness, contrast, saturation and hue are those of torchvision's ColorJitter, in this order and
+in float32. torchvision draws the order anew for every image, and truncates uint8 images to whole
+numbers after every part; here the parts follow each other in float32 and are rounded once.
 """
 
 import jax
@@ -9,7 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
 from transfer_jax.core import rng
-from transfer_jax.data.augment.sampling import to_uint8
+from transfer_jax.core.normalisation import Normalisation
+from transfer_jax.data.augment.interpolation import to_uint8
 
 _GREY = (0.2989, 0.587, 0.114)  # ITU-R BT.601, as torchvision rounds it
 
@@ -29,46 +31,55 @@ def jitter(
     """Changes the colours of each image by factors of its own.
 
     Args:
-      key: typed PRNG key.
-      images: [b, h, w, 1 or 3]; grey ones have neither saturation nor hue.
-      brightness: factors are U(max(0, 1 - x), 1 + x).
-      contrast: the same.
-      saturation: the same.
-      hue: turns of the colour circle are U(-x, x), x up to 0.5.
+      key: Typed PRNG key.
+      images: Images, [b, h, w, 1 or 3]; grey ones have neither saturation nor hue.
+      brightness: Factors are U(max(0, 1 - x), 1 + x).
+      contrast: Factors are U(max(0, 1 - x), 1 + x).
+      saturation: Factors are U(max(0, 1 - x), 1 + x).
+      hue: Turns of the colour circle are U(-x, x), x up to 0.5.
     """
     values = images.astype(jnp.float32)
-    for name, function, reach in (("brightness", adjust_brightness, brightness), ("contrast", adjust_contrast, contrast)):
+    for name, function, reach in (
+        ("brightness", adjust_brightness, brightness),
+        ("contrast", adjust_contrast, contrast),
+    ):
         if reach:
             values = function(values, _factors(key, name, images.shape[0], reach))
     if saturation and images.shape[-1] == 3:
         values = adjust_saturation(values, _factors(key, "saturation", images.shape[0], saturation))
     if hue and images.shape[-1] == 3:
-        values = adjust_hue(values, jax.random.uniform(rng.stream(key, "hue"), (images.shape[0],), jnp.float32, -hue, hue))
+        values = adjust_hue(
+            values,
+            jax.random.uniform(rng.stream(key, "hue"), (images.shape[0],), jnp.float32, -hue, hue),
+        )
     return to_uint8(values)
 
 
 def _factors(key: jax.Array, name: str, b: int, reach: float) -> Values:
-    return jax.random.uniform(rng.stream(key, name), (b,), jnp.float32, max(0.0, 1 - reach), 1 + reach)
+    return jax.random.uniform(
+        rng.stream(key, name), (b,), jnp.float32, max(0.0, 1 - reach), 1 + reach
+    )
 
 
 def adjust_brightness(images: Images, factor: Values) -> Images:
-    """Float images of 0-255, each times its factor, clipped to 0-255."""
+    """Multiplies each image, 0-255, by its factor, clipped to 0-255."""
     return _blend(images, jnp.zeros((1, 1, 1, 1)), factor)
 
 
 def adjust_contrast(images: Images, factor: Values) -> Images:
-    """Each image's distance to the mean of its grey values times its factor, clipped to 0-255."""
-    means = images.mean(1, keepdims=True).mean(2, keepdims=True)  # by columns first: 7 times faster on a CPU than all at once
+    """Multiplies each image's distance to its mean grey value by its factor, clipped to 0-255."""
+    # By columns first: 7 times faster on a CPU than all at once.
+    means = images.mean(1, keepdims=True).mean(2, keepdims=True)
     return _blend(images, grey(means), factor)
 
 
 def adjust_saturation(images: Float[Array, "b h w 3"], factor: Values) -> Float[Array, "b h w 3"]:
-    """Each pixel's distance to its grey value times the image's factor, clipped to 0-255."""
+    """Multiplies each pixel's distance to its grey value by the image's factor; clips to 0-255."""
     return _blend(images, grey(images), factor)
 
 
 def grey(images: Images) -> Float[Array, "b h w 1"]:
-    """The grey value of every pixel; images of one channel are grey already."""
+    """Returns the grey value of every pixel; images of one channel are grey already."""
     if images.shape[-1] == 1:
         return images
     red, green, blue = (weight * images[..., i : i + 1] for i, weight in enumerate(_GREY))
@@ -81,10 +92,11 @@ def _blend(images: Images, other: Float[Array, "..."], factor: Values) -> Images
 
 
 def adjust_hue(images: Float[Array, "b h w 3"], turn: Values) -> Float[Array, "b h w 3"]:
-    """Turns the hue by a share of the colour circle, -0.5 to 0.5; value and saturation (of the HSV cone) stay.
+    """Turns the hue by a share of the colour circle, -0.5 to 0.5; value and saturation of HSV stay.
 
-    Source: the conversion to HSV and back as in Python's colorsys; back without cases: with k = (n + 6 hue) mod 6,
-    channel n (5, 3, 1 for red, green, blue) is value · (1 - saturation · clip(min(k, 4 - k), 0, 1)).
+    Source: The conversion to HSV and back as in Python's colorsys; back without cases: with k = (n
+    + 6 hue) mod 6, channel n (5, 3, 1 for red, green, blue) is value · (1 - saturation ·
+    clip(min(k, 4 - k), 0, 1)).
     """
     red, green, blue = (images[..., i : i + 1] for i in range(3))
     value = jnp.maximum(jnp.maximum(red, green), blue)
@@ -98,3 +110,25 @@ def adjust_hue(images: Float[Array, "b h w 3"], turn: Values) -> Float[Array, "b
     k = sixths + 6 * turn[:, None, None, None] + jnp.asarray([5.0, 3.0, 1.0])[None, None, None]
     k = k - 6 * jnp.floor(k / 6)  # jnp.mod is ten times slower on a CPU
     return value - chroma * jnp.clip(jnp.minimum(k, 4 - k), 0, 1)
+
+
+def normalise(
+    images: UInt8[Array, "b h w c"], how: Normalisation, channels: int = 3
+) -> Float[Array, "b h w d"]:
+    """Returns (x / 255 - mean) / std in float32.
+
+    Args:
+      images: Images, uint8 [b, h, w, 1 or 3]; the channel of grey ones is repeated where the
+        network takes three.
+      how: Mean and standard deviation, and the order of the channels.
+      channels: Number of channels that the network takes, d; 1 is for grey images only, with the
+        mean of the channels' means.
+    """
+    if how.bgr and images.shape[-1] == 3:
+        images = images[..., ::-1]
+    mean, std = (
+        jnp.asarray(values, jnp.float32) for values in (how.grey() if channels == 1 else how)[1:3]
+    )
+    factor, offset = 1 / (255 * std), mean / std
+    scaled = images.astype(jnp.float32) * factor[None, None, None] - offset[None, None, None]
+    return jnp.broadcast_to(scaled, (*scaled.shape[:3], channels))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
 from transfer_jax.core import rng
-from transfer_jax.data.augment.sampling import Places, bilinear
+from transfer_jax.data.augment.interpolation import Places, bilinear
 
 _TRIES = 10  # torchvision's
 RATIO = (3 / 4, 4 / 3)  # torchvision's, width over height
@@ -23,21 +23,35 @@ class Boxes(NamedTuple):
     width: Float[Array, " b"]
 
 
-def draw_boxes(key: jax.Array, b: int, h: int, w: int, smallest: float, ratio: tuple[float, float] = RATIO) -> Boxes:
-    """Boxes as torchvision.transforms.RandomResizedCrop draws them.
+def draw_boxes(
+    key: jax.Array, b: int, h: int, w: int, smallest: float, ratio: tuple[float, float] = RATIO
+) -> Boxes:
+    """Draws boxes as torchvision.transforms.RandomResizedCrop does.
+
+    A box that does not fit is drawn again, up to ten times in all; after that it is the largest
+    one in the middle with a ratio in the range.
 
     Args:
-      key: typed PRNG key.
-      b: images.
-      h: rows of an image.
-      w: columns of an image.
-      smallest: share of the area of the smallest crop, above 0, at most 1; shares are uniform from there to 1.
-      ratio: least and greatest width over height; its logarithm is uniform.
-
-    A box that does not fit is drawn again, up to ten times in all; after that it is the largest in the middle with a ratio in the range.
+      key: Typed PRNG key.
+      b: Number of images.
+      h: Rows of an image.
+      w: Columns of an image.
+      smallest: Share of the area of the smallest crop, above 0, at most 1; shares are uniform from
+        there to 1.
+      ratio: Least and greatest width over height; its logarithm is uniform.
     """
-    area = h * w * jax.random.uniform(rng.stream(key, "area"), (b, _TRIES), jnp.float32, smallest, 1.0)
-    shape = jnp.exp(jax.random.uniform(rng.stream(key, "ratio"), (b, _TRIES), jnp.float32, math.log(ratio[0]), math.log(ratio[1])))
+    area = (
+        h * w * jax.random.uniform(rng.stream(key, "area"), (b, _TRIES), jnp.float32, smallest, 1.0)
+    )
+    shape = jnp.exp(
+        jax.random.uniform(
+            rng.stream(key, "ratio"),
+            (b, _TRIES),
+            jnp.float32,
+            math.log(ratio[0]),
+            math.log(ratio[1]),
+        )
+    )
     widths, heights = jnp.round(jnp.sqrt(area * shape)), jnp.round(jnp.sqrt(area / shape))
     fits = (widths > 0) & (widths <= w) & (heights > 0) & (heights <= h)
     first, any_fits = jnp.argmax(fits, 1)[:, None], fits.any(1)
@@ -46,33 +60,44 @@ def draw_boxes(key: jax.Array, b: int, h: int, w: int, smallest: float, ratio: t
     height = jnp.where(any_fits, jnp.take_along_axis(heights, first, 1)[:, 0], whole_height)
 
     def start(name: str, room: Array) -> Array:
-        anywhere = jnp.minimum(jnp.floor(jax.random.uniform(rng.stream(key, name), (b,)) * (room + 1)), room)
+        anywhere = jnp.minimum(
+            jnp.floor(jax.random.uniform(rng.stream(key, name), (b,)) * (room + 1)), room
+        )
         return jnp.where(any_fits, anywhere, jnp.floor(room / 2))
 
     return Boxes(start("top", h - height), start("left", w - width), height, width)
 
 
 def within(boxes: Boxes, whole: Places, h: int, w: int) -> Places:
-    """Places in the enlarged boxes, of h x w pixels, as places in the images that the boxes were taken from.
+    """Returns places in the enlarged boxes, of h x w pixels, as places in the whole images.
 
-    Enlarged are the pixels: half of one belongs on either side of its centre. Pixels beyond the box play no part.
+    Pixels are enlarged: half of one belongs on either side of its centre. Pixels beyond the box
+    play no part.
     """
 
     def enlarged(x: Array, n: int, start: Array, size: Array) -> Array:
         start, size = start[:, None, None], size[:, None, None]
         return jnp.clip((x + 0.5) * (size / n) - 0.5, 0, size - 1) + start
 
-    return whole._replace(rows=enlarged(whole.rows, h, boxes.top, boxes.height), columns=enlarged(whole.columns, w, boxes.left, boxes.width))
+    return whole._replace(
+        rows=enlarged(whole.rows, h, boxes.top, boxes.height),
+        columns=enlarged(whole.columns, w, boxes.left, boxes.width),
+    )
 
 
 def resize_boxes(images: UInt8[Array, "b h w c"], boxes: Boxes) -> UInt8[Array, "b h w c"]:
-    """Each image's box, enlarged to the size of the image: bilinear, rounded to the nearest."""
+    """Enlarges each image's box to the size of the image: bilinear, rounded to the nearest."""
     b, h, w, _ = images.shape
     rows, columns = (jax.lax.broadcasted_iota(jnp.float32, (b, h, w), axis) for axis in (1, 2))
     return bilinear(images, within(boxes, Places(rows, columns), h, w))
 
 
-def resized_crop(key: jax.Array, images: UInt8[Array, "b h w c"], smallest: float, ratio: tuple[float, float] = RATIO) -> UInt8[Array, "b h w c"]:
-    """A random crop of at least the share `smallest` of each image's area, enlarged to the size of the image."""
+def resized_crop(
+    key: jax.Array,
+    images: UInt8[Array, "b h w c"],
+    smallest: float,
+    ratio: tuple[float, float] = RATIO,
+) -> UInt8[Array, "b h w c"]:
+    """Enlarges a random crop of each image to the size of the image; see `draw_boxes`."""
     b, h, w, _ = images.shape
     return resize_boxes(images, draw_boxes(key, b, h, w, smallest, ratio))

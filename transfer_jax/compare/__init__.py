@@ -1,0 +1,1 @@
+"""Looks inside and between networks: stages, drift, representations, and what they predict."""

@@ -1,0 +1,1 @@
+"""Figures as PNG bytes; matplotlib is used here and nowhere else."""

@@ -1,0 +1,1 @@
+"""Statistics of finished numbers, on the host: intervals, tests, subgroups, regression."""

@@ -1,1 +1,0 @@
-"""What a study finds inside its networks, while it trains and at its end."""

@@ -1,1 +1,0 @@
-"""Two finished runs, or weight files, beside each other."""

@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m transfer_jax.tools.bench` and what it measures."""
