@@ -14,7 +14,7 @@ from transfer_jax.data import task
 from transfer_jax.data.storage.records import Records
 from transfer_jax.data.stored_images import StoredImages
 from transfer_jax.data.task import Task
-from transfer_jax.runs import predicting, trained
+from transfer_jax.runs import matching, predicting, trained
 from transfer_jax.runs.trained import Trained
 
 
@@ -63,7 +63,7 @@ def common_task(a: Trained, b: Trained, records: Records) -> Task:
         not say what is right.
     """
     outputs_a, outputs_b = a.outputs(), b.outputs()
-    if outputs_a != outputs_b:
+    if not outputs_a.same(outputs_b):
         raise ConfigError(
             f"{a.where} predicts {outputs_a.described()}, {b.where} {outputs_b.described()}"
         )
@@ -76,4 +76,13 @@ def common_task(a: Trained, b: Trained, records: Records) -> Task:
             f"the networks tell {outputs_a.count} classes of {outputs_a.labels[0]} apart, "
             f"{name} has {goal.num_outputs}"
         )
+    for label in goal.labels:
+        predicted = outputs_a.names_of(label) or outputs_b.names_of(label)
+        names = records.manifest.labels[label]["names"]
+        numbers = matching.numbers(label, predicted, names, label_values[label], name)
+        if any(value != number for value, number in numbers.items()):
+            raise ConfigError(
+                f"the networks number the values of {label} as {', '.join(predicted)}, {name} as "
+                f"{', '.join(names)}: compare them on a data set in their order"
+            )
     return goal

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import special
 
 from transfer_jax.core.errors import ConfigError
-from transfer_jax.core.names import nearest
 from transfer_jax.data.storage.manifest import Manifest
 from transfer_jax.data.task import Task
 from transfer_jax.metrics.scored import Scored
@@ -20,6 +19,7 @@ from transfer_jax.runs import (
     inputs,
     judging,
     layout,
+    matching,
     predicting,
     predictions,
     trained,
@@ -27,6 +27,7 @@ from transfer_jax.runs import (
 from transfer_jax.runs.judging import Rule
 from transfer_jax.runs.named_networks import Networks
 from transfer_jax.runs.predictions import Images, Predictions
+from transfer_jax.runs.trained import Outputs
 
 
 def predict(networks: Networks, folder: Path, split: str) -> Predictions:
@@ -45,9 +46,7 @@ def predict(networks: Networks, folder: Path, split: str) -> Predictions:
     """
     manifest, outputs = Manifest.read(folder), networks.outputs
     _check_unseen(networks, manifest, folder)
-    known = manifest.values()
-    labels = matched(outputs.labels, known, manifest.name)
-    outputs.check_values({value for label in labels.values() for value in known[label]})
+    numbering = _numbering(outputs, manifest)
     pool, images = predicting.open_images(networks.trained[0], folder, manifest, [split])
     scores = trained.scores(networks.trained[0].form, outputs)
     log_odds = mean_log_odds(
@@ -55,17 +54,43 @@ def predict(networks: Networks, folder: Path, split: str) -> Predictions:
     )
     task = Task(
         outputs.kind,
-        tuple(labels.values()),
+        outputs.labels,
         outputs.threshold or 1,
         outputs.count if outputs.kind == "multiclass" else 0,
     )
     table = pool.rows
-    targets = task.targets(table.labels, training=False)
+    values = {
+        label: _renumbered(table.labels[there], number)
+        for label, (there, number) in numbering.items()
+    }
+    targets = task.targets(values, training=False)
     return Predictions(
         images=Images.of(table, images.positions, outputs.labels, targets),
         outputs=tuple(outputs.names()),
         log_odds=log_odds,
     )
+
+
+def _numbering(outputs: Outputs, manifest: Manifest) -> dict[str, tuple[str, Mapping[int, int]]]:
+    """Returns label of the network -> label of the data set, and its values as the network's."""
+    known = manifest.values()
+    found = {}
+    for label, there in matching.labels(outputs.labels, known, manifest.name).items():
+        names = manifest.labels[there]["names"]
+        number = matching.numbers(
+            label, outputs.names_of(label), names, known[there], manifest.name
+        )
+        outputs.check_values(set(number.values()))
+        found[label] = (there, number)
+    return found
+
+
+def _renumbered(values: Int[np.ndarray, " n"], number: Mapping[int, int]) -> Int[np.ndarray, " n"]:
+    """Returns values as the network numbers them; missing and uncertain ones stay."""
+    renumbered = values.copy()
+    for value, new in number.items():
+        renumbered[values == value] = new
+    return renumbered
 
 
 def mean_log_odds(members: Sequence[Float[np.ndarray, "n s"]]) -> Float[np.ndarray, "n s"]:
@@ -111,37 +136,6 @@ def validation(networks: Networks, rule: Rule, take: str) -> Scored | None:
         )
     table = dataclasses.replace(read[0], log_odds=mean_log_odds([one.log_odds for one in read]))
     return judging.judge(table, rule).scored
-
-
-def matched(labels: Sequence[str], known: Collection[str], dataset: str) -> dict[str, str]:
-    """Returns label of the network -> label of the data set.
-
-    Labels match by name; where none is equal, "Pleural Effusion" matches "pleural_effusion".
-
-    Raises:
-      ConfigError: A label matches none or several.
-    """
-    found = {}
-    for label in labels:
-        same = [name for name in known if name == label] or [
-            name for name in known if _plain(name) == _plain(label)
-        ]
-        if not same:
-            raise ConfigError(
-                f"data set {dataset} has no label {label!r}, which the network predicts: "
-                f"{nearest(label, known)}"
-            )
-        if len(same) > 1:
-            raise ConfigError(
-                f"the network's label {label!r} may be {' or '.join(same)} of data set {dataset}: "
-                "rename one of them there"
-            )
-        found[label] = same[0]
-    return found
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def _check_unseen(networks: Networks, manifest: Manifest, folder: Path) -> None:

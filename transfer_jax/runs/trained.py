@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection
+import operator
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +18,9 @@ from transfer_jax.data import augment
 from transfer_jax.data.storage.manifest import Manifest
 from transfer_jax.losses import classification
 from transfer_jax.weights import Card
+
+# Entry of a card's recipe: label -> names of its values, for labels whose values have names.
+VALUE_NAMES = "value_names"
 
 
 class Form(NamedTuple):
@@ -55,18 +59,25 @@ class Outputs:
       count: Number of outputs of the head: one per label, or one per class of the only label.
       threshold: "binary" only: the label is positive from this value on; None where the card does
         not say.
+      value_names: (label, names of its values in the order of their numbers), for the labels whose
+        values have names.
     """
 
     kind: str
     labels: tuple[str, ...]
     count: int
     threshold: int | None
+    value_names: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def described(self) -> str:
         """Returns the task in words."""
         start = f" from {self.threshold} on" if self.threshold is not None else ""
         classes = f" ({self.count} classes)" if self.kind == "multiclass" else ""
-        return f"{self.kind}: {', '.join(self.labels)}{start}{classes}"
+        labels = (
+            f"{label} ({', '.join(names)})" if (names := self.names_of(label)) else label
+            for label in self.labels
+        )
+        return f"{self.kind}: {', '.join(labels)}{start}{classes}"
 
     def check_values(self, values: Collection[int]) -> None:
         """Checks that the values of labels can be compared with what is predicted.
@@ -88,6 +99,16 @@ class Outputs:
                 f"the networks tell {self.count} classes of {self.labels[0]} apart, and the data "
                 f"set has values up to {highest}"
             )
+
+    def names_of(self, label: str) -> tuple[str, ...]:
+        """Returns the names of a label's values; () where they have none."""
+        return dict(self.value_names).get(label, ())
+
+    def same(self, other: Outputs) -> bool:
+        """Whether two networks predict the same; values without names may be any others'."""
+        both = dict(self.value_names).keys() & dict(other.value_names).keys()
+        bare = (dataclasses.replace(one, value_names=()) for one in (self, other))
+        return operator.eq(*bare) and all(self.names_of(n) == other.names_of(n) for n in both)
 
     def names(self) -> list[str]:
         """Returns a name per output: the label's, or "label=class"."""
@@ -150,7 +171,17 @@ class Trained:
                 f"{self.where}: its card does not say what its {count} outputs are "
                 f"({self.card.task!r}): weights of a study with one output per label do"
             )
-        return Outputs(kind, labels, count, self.card.recipe.get("threshold"))
+        recipe = self.card.recipe
+        named = recipe.get(VALUE_NAMES, {})
+        if not isinstance(named, Mapping) or not all(map(_are_names, named.values())):
+            raise ConfigError(f"{self.where}: its card's {VALUE_NAMES} are not lists of names")
+        return Outputs(
+            kind=kind,
+            labels=labels,
+            count=count,
+            threshold=recipe.get("threshold"),
+            value_names=tuple((label, tuple(named[label])) for label in sorted(named)),
+        )
 
     def check_images(self, folder: object, manifest: Manifest) -> None:
         """Raises ConfigError where the network cannot take the images of a data set."""
@@ -165,6 +196,10 @@ class Trained:
                 f"images of {folder} are {manifest.height} x {manifest.width} pixels; "
                 f"{self.network} needs at least {least}"
             )
+
+
+def _are_names(names: Any) -> bool:
+    return isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
 
 
 def read(path: str, network: str) -> Trained:

@@ -8,7 +8,7 @@ from typing import Any
 
 from transfer_jax import weights
 from transfer_jax.data.dataset import Dataset
-from transfer_jax.runs import first_layer, layout, results
+from transfer_jax.runs import first_layer, layout, results, trained
 from transfer_jax.runs.first_layer import Filters
 from transfer_jax.settings import Study
 from transfer_jax.studies.training import Outcome
@@ -68,6 +68,9 @@ def card(
     recipe |= {"steps": evaluation["step"]}
     if task.kind == "binary":
         recipe["threshold"] = task.threshold
+    named = {label: manifest.labels[label]["names"] for label in task.labels}
+    if any(named.values()):
+        recipe[trained.VALUE_NAMES] = {label: names for label, names in named.items() if names}
     normalisation = dataset.normalisation
     measured = dict.fromkeys(("auc", "loss", facts.get("select", LOSS)))
     return Card(
