@@ -88,10 +88,11 @@ def test_tensorboard_can_be_opened_as_told():
 def prepared(shared, tmp_path_factory):
     """The three real sets where the configs look for them, small."""
     folder = tmp_path_factory.mktemp("project")
-    for name, labels in (
-        ("fundus_dr", "grade"),
-        ("cxr_kermany", "pneumonia"),
-        ("cxr_nih14", "Pneumonia,Infiltration,view,sex"),
+    grey = ["--grey"]
+    for name, labels, options in (
+        ("fundus_dr", "grade", []),
+        ("cxr_kermany", "pneumonia", grey),
+        ("cxr_nih14", "Pneumonia,Infiltration,view,sex", [*grey, "--keep=age,sex,view"]),
     ):
         call = [
             sys.executable,
@@ -100,9 +101,11 @@ def prepared(shared, tmp_path_factory):
             str(shared / name),
             f"--out={folder}/data/{name}",
         ]
-        grey = [] if name == "fundus_dr" else ["--grey"]
+        dealt = "--deal=train:0.6,val:0.2,test:0.2"
         subprocess.run(
-            [*call, f"--labels={labels}", "--size=32", *grey], check=True, capture_output=True
+            [*call, f"--labels={labels}", "--size=32", dealt, *options],
+            check=True,
+            capture_output=True,
         )
     return folder
 
@@ -112,7 +115,8 @@ def prepared(shared, tmp_path_factory):
     "study",
     ["transfusion.py:retina", "transfusion.py:chest", "fig6_mean_var.py", "fig7_transfusion.py",
      "fig8_hybrids.py:largew", "fig8_hybrids.py:slim",
-     "appendix_resample.py", "similarity.py", "juodelyte.py:natural", "juodelyte.py:medical"],
+     "appendix_resample.py", "similarity.py", "juodelyte.py:natural", "juodelyte.py:medical",
+     "view_and_sex.py:view", "view_and_sex.py:sex"],
 )  # fmt: skip
 def test_real_images_make_a_study(prepared, tmp_path, study):
     arms = ARMS.get(study.partition(":")[0], [])

@@ -117,7 +117,8 @@ def place(tmp_path_factory):
     columns = "split,Pneumonia,Infiltration,view,sex,age"
     table(raw / "cxr_nih14", columns, lambda i: f"{home(i)},{i % 2},{i % 3 % 2},PA,{'FM'[i % 2]},5")
     table(raw / "cxr_kermany", "split,pneumonia", lambda i: f"{home(i)},{i % 2}")
-    table(raw / "fundus", "split,grade", lambda i: f"{home(i)},{i % 5}")
+    for name in ("fundus", "fundus_dr"):
+        table(raw / name, "split,grade", lambda i: f"{home(i)},{i % 5}")
     table(raw / "mine", "split,ill", lambda i: f"{home(i)},{i % 2}")
     table(raw / "hospital_b", "split,ill", lambda i: f"test,{i % 2}")
     for i in range(2 * PATIENTS):
