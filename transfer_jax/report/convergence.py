@@ -13,6 +13,7 @@ from transfer_jax.runs.run import Run
 from transfer_jax.stats import intervals
 
 MOST_LABELS = 9  # that have a panel each
+TITLE = "Convergence on validation images"
 
 
 def sections(run: Run, by_arm: Sequence[Summary]) -> list[Section]:
@@ -45,7 +46,7 @@ def _table(run: Run, by_arm: Sequence[Summary]) -> Section:
         note += " Members that diverged enter no mean and never reach the threshold."
     header = text_tables.header(text_tables.HEADER, study.threshold_auc)
     return Section(
-        title="Convergence on validation images",
+        title=TITLE,
         note=note,
         table=(header, [text_tables.cells(each) for each in by_arm]),
     )

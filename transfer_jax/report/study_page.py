@@ -23,6 +23,9 @@ from transfer_jax.report.summaries import summaries
 from transfer_jax.runs import first_layer, layout
 from transfer_jax.runs.run import Run
 
+CONSOLE_METRICS = 3
+_SPREAD = {False: "one repeat", True: "mean ± standard deviation over repeats"}
+
 
 def write(run: Run, path: Path | None = None) -> Path:
     """Writes the report of a finished or unfinished study.
@@ -70,13 +73,26 @@ def page(run: Run) -> str:
 
 
 def console(run: Run) -> str:
-    """Returns the table of a study for a terminal, with what its reader must know below it."""
-    study = run.study
-    header = text_tables.header(text_tables.HEADER, study.threshold_auc)
-    table = text_tables.plain(
-        header, [text_tables.cells(each) for each in summaries(study, run.rows)]
-    )
-    return "\n".join([table, *notes(run)])
+    """Returns the tables of a study for a terminal, with what their reader must know below them.
+
+    Those are the results over all images, of the first metrics, and the convergence.
+    """
+    parts = [
+        f"{section.title}, {_SPREAD[run.study.repeats > 1]} [95 % interval over patients]\n"
+        f"{_first_columns(section)}\n"
+        for section in judged.sections(run)[:1]
+    ]
+    header = text_tables.header(text_tables.HEADER, run.study.threshold_auc)
+    cells = [text_tables.cells(each) for each in summaries(run.study, run.rows)]
+    parts += [f"{convergence.TITLE}\n{text_tables.plain(header, cells)}", *notes(run)]
+    return "\n".join(parts)
+
+
+def _first_columns(section: Section) -> str:
+    assert section.table is not None
+    header, rows = section.table
+    shown = 2 + CONSOLE_METRICS  # after the arm and its weights
+    return text_tables.plain(header[:shown], [row[:shown] for row in rows])
 
 
 def notes(run: Run) -> list[str]:

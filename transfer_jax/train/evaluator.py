@@ -163,7 +163,7 @@ class Evaluator:
         parts = []
         if members:
             mean = np.mean([report["auc"] for report in members])
-            parts.append(f"AUC {mean:.3f}{labels_in_mean(members[0])}")
+            parts.append(f"validation AUC {mean:.3f}{labels_in_mean(members[0])}")
         if self.diverged:
             parts.append(f"diverged: {', '.join(self.diverged)}")
         return ", ".join(parts)

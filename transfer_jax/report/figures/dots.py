@@ -41,7 +41,7 @@ def steps_to_threshold(summaries: Sequence[Summary], rows: _Rows, threshold: flo
         values,
         [summary.steps.mean for summary in summaries],
         [f"{each.arm} ({each.reached} of {each.repeats})" for each in summaries],
-        f"first evaluation with AUC >= {threshold:g}, training step (dots: repeats, bar: mean)",
+        f"first evaluation with validation AUC >= {threshold:g}, step (dots: repeats, bar: mean)",
         alpha=0.5,
         left=0,
     )
