@@ -39,7 +39,7 @@ def test_a_finished_study_is_rendered_byte_for_byte(folder, tmp_path, command):
     out = command(report.main)(folder, f"--out={tmp_path}/page.html")
     assert (tmp_path / "page.html").read_bytes() == before
     first, second = out.split("Convergence on validation images\n")
-    assert re.match(r"(Test|Validation) results, mean ± .* \[95 % interval over patients\]\n", first)
+    assert re.match(r"Test results, mean ± .* \[95 % interval over patients\]\n", first)
     assert re.search(r"\nrandom +last +0\.\d{3} ± 0\.\d{3} \[0\.\d{3}, [01]\.\d{3}\]", first)
     assert "final AUC" in second and "(finished)" in second
     (folder / "report.html").unlink()

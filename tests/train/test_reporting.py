@@ -32,7 +32,7 @@ def test_progress_away_from_a_terminal_is_plain_lines(capsys):
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "source: step 0 of 10"
     assert lines[-1].startswith("source: step 10 of 10, ")
-    assert "images/s, 0 s left, validation AUC 0.9" in lines[-1]
+    assert "images/s, 0 s left, AUC 0.9" in lines[-1]
 
 
 def test_filters_share_one_scale_and_zero_is_grey():

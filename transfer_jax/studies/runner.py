@@ -168,7 +168,7 @@ def _source_in_words(study: Study, pretrained: Pretrained) -> str:
         name = data.phantom or Path(data.path or "").name
         return (
             f"the same network trained {recipe.described()}{each} on {name} "
-            f"({data.task}: {', '.join(data.labels)}), AUC {', '.join(scores)}"
+            f"({data.task}: {', '.join(data.labels)}), validation AUC {', '.join(scores)}"
         )
     if pretrained.card is None:
         return ""
