@@ -4,14 +4,12 @@ features.
 Goes past: Raghu et al. 2019, appendix (sampling from the pretrained weights; its text was not to
 be had). `values` shuffles a tensor, `filters` each filter, `histogram` draws from its values,
 `spectrum` keeps each filter's amplitude spectrum, `scale` its second moment alone, `magnitude`
-flips signs. Ours, on ChestX-ray14 -> Kermany at 48 x 48 pixels, CBR-Tiny (2026-11-21, 2 CPU cores
-beside tests, 863 s; all of it: BUILD_NOTES.md, "Studies"):
+flips signs. Here ChestX-ray14 -> Kermany, CBR-Tiny, five repeats:
 
   python -m transfer_jax.main --config=configs/appendix_resample.py
-      steps to AUC 0.95, five repeats: random 28, values 26, filters 22, histogram 20, spectrum 34,
-      scale 19, magnitude 29, pretrained 19
 
-The data are made by `python -m transfer_jax.tools.prepare` (README.md, "Real images").
+The data are made by `python -m transfer_jax.tools.prepare` (docs/data.md). No numbers of ours are
+known for them yet: 64 x 64 pixels, with test images.
 """
 
 from transfer_jax import settings

@@ -2,15 +2,13 @@
 
 Reproduces in small: Raghu et al. 2019, section 5.2 and figure 7 (ResNet-50 on RETINA: AUC curves
 for every depth, and the steps until 91 % AUC, which fall steeply with conv1 and block1 and little
-above; the figure's numbers are not in the text). Ours, on ChestX-ray14 -> Kermany at 48 x 48
-pixels, CBR-Tiny (2026-11-21, 2 CPU cores beside other work, 337 s; all of it: BUILD_NOTES.md,
-"Studies"):
+above; the figure's numbers are not in the text). Here ChestX-ray14 -> Kermany, CBR-Tiny, five
+repeats:
 
   python -m transfer_jax.main --config=configs/fig7_transfusion.py
-      steps to AUC 0.95, five repeats: random 28, up to conv1 14, conv2 18, conv3 19, conv4 (all)
-      19; final AUC 0.970 to 0.978
 
-The data are made by `python -m transfer_jax.tools.prepare` (README.md, "Real images").
+The data are made by `python -m transfer_jax.tools.prepare` (docs/data.md). No numbers of ours are
+known for them yet: 64 x 64 pixels, with test images.
 """
 
 from transfer_jax import models, settings

@@ -4,21 +4,16 @@ and random.
 Reproduces in small: Raghu et al. 2019, section 5.2 and figure 8 (ResNet-50 and CBR-LargeW on
 RETINA): Gabor filters do as well as pretrained ones in conv1; pretrained up to block2 with a slim
 rest converges as fast as full transfer. The paper shows curves and gives no numbers. Variants:
-largew (CBR-LargeW), resnet (ResNet-50), slim (ResNet-50-slim; its source is a ResNet-50). Ours, on
-ChestX-ray14 -> Kermany at 48 x 48 pixels (2026-11-21, 2 CPU cores beside other work; all of it:
-BUILD_NOTES.md, "Studies"), five repeats:
+largew (CBR-LargeW), resnet (ResNet-50), slim (ResNet-50-slim; its source is a ResNet-50). Here
+ChestX-ray14 -> Kermany, five repeats:
 
   python -m transfer_jax.main --config=configs/fig8_hybrids.py:slim
-      665 s; AUC after 30 steps and steps to 0.75:
-      random 0.774, 29; up to conv1 0.820, 22; up to block2 0.880, 19; up to block2 with Gabor
-      filters in conv1 0.907, 5
   python -m transfer_jax.main --config=configs/fig8_hybrids.py:largew
-      989 s; AUC after 30 steps and steps to 0.9:
-      random 0.934, 18; gabor 0.945, 9; up to conv1 0.948, 13; pretrained 0.957, 8
   python -m transfer_jax.main --config=configs/fig8_hybrids.py:resnet
-      not run for its numbers (20 ResNet-50s)
+      20 ResNet-50s: for a GPU
 
-The data are made by `python -m transfer_jax.tools.prepare` (README.md, "Real images").
+The data are made by `python -m transfer_jax.tools.prepare` (docs/data.md). No numbers of ours are
+known for them yet: 64 x 64 pixels, with test images.
 """
 
 from transfer_jax import settings
