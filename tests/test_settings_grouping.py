@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from transfer_jax.core.errors import ConfigError
+from transfer_jax.settings import grouping
 from transfer_jax.settings.grouping import Grouping
 
 COLUMNS = {
@@ -39,3 +40,21 @@ def test_a_column_that_is_not_there_is_told():
 def test_bands_of_words_are_told():
     with pytest.raises(ConfigError, match="view = 'PA', which is no number"):
         Grouping.parse("view:1").assign(COLUMNS, "test images of set")
+
+
+@pytest.mark.parametrize(
+    ("text", "groupings"),
+    [
+        ("", ()),
+        ("sex", ("sex",)),
+        ("sex, view", ("sex", "view")),
+        ("sex,age:40,60,view", ("sex", "age:40,60", "view")),
+        ("sex;age:40,60;view", ("sex", "age:40,60", "view")),
+        ("shift:-1,0.5", ("shift:-1,0.5",)),
+        ("sex,60", ("sex", "60")),
+        (",5", ("5",)),
+        ("sex,", ("sex", "")),
+    ],
+)
+def test_a_list_on_a_command_line(text, groupings):
+    assert grouping.listed(text) == groupings

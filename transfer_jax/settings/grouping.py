@@ -87,6 +87,31 @@ class Grouping:
         return f"{self.column}={low}-{high}" if high else f"{self.column}={low} and over"
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """Returns the groupings of a list on a command line, such as "sex,age:40,60,view".
+
+    A number after a comma is one more bound of the grouping before it; a semicolon ends a grouping,
+    too.
+    """
+    groupings: list[str] = []
+    for part in text.split(";"):
+        words = [word.strip() for word in part.split(",")]
+        for i, word in enumerate(words):
+            if i and groupings and ":" in groupings[-1] and _is_number(word):
+                groupings[-1] += f",{word}"
+            elif word or i:
+                groupings.append(word)
+    return tuple(groupings)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _missing(column: str, columns: Collection[str], where: str) -> str:
     if not columns:
         return (

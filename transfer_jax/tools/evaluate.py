@@ -23,7 +23,7 @@ from transfer_jax.runs import (
     tables,
 )
 from transfer_jax.runs.judging import Rule
-from transfer_jax.settings import Evaluation
+from transfer_jax.settings import Evaluation, grouping
 from transfer_jax.settings.evaluation import THRESHOLDS
 from transfer_jax.tools import command
 
@@ -35,7 +35,7 @@ examples:
 
   one member by its best weights, by sex and age, each study by its most suspicious view:
   python -m transfer_jax.tools.evaluate runs/first:pretrained-0 --take=best --data=data/chexpert \\
-      --per_study --groups='sex;age:40,60' --metrics=auc,sensitivity,specificity --out=table.csv
+      --per_study --groups=sex,age:40,60 --metrics=auc,sensitivity,specificity --out=table.csv
 """
 
 
@@ -57,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
         help=f"names, separated by commas, of {', '.join(metrics.METRICS)} (default: %(default)s)",
     )
     parser.add_argument(
-        "--groups", default="", help="groupings, separated by semicolons: 'sex;age:40,60'"
+        "--groups",
+        default="",
+        help="columns, or bands of a number, separated by commas: sex,age:40,60,view",
     )
     parser.add_argument(
         "--threshold",
@@ -90,7 +92,6 @@ def main() -> None:
     names = tuple(name.strip() for name in args.metrics.split(","))
     for name in names:
         metrics.create(name)
-    groups = tuple(text.strip() for text in args.groups.split(";") if text.strip())
     if args.predictions is not None and not args.predictions.name.endswith(".csv.gz"):
         raise ConfigError(f"--predictions={args.predictions} must end in .csv.gz")
     networks = named_networks.open_networks(args.run, args.network, args.take)
@@ -100,7 +101,7 @@ def main() -> None:
         referable=args.referable,
         settings=Evaluation(
             threshold=args.threshold,
-            groups=groups,
+            groups=grouping.listed(args.groups),
             per_study=args.per_study,
             resamples=args.resamples,
         ),
