@@ -155,7 +155,11 @@ def test_labels_that_the_set_lacks_are_told(run, tmp_path, refused):
 def test_members_of_folds_are_not_judged_on_the_images_that_trained_them(finished_arms, refused):
     folder = finished_arms[0]
     (data,) = (folder / "data").glob("fundus*")
-    refused("dealt .* into folds", f"{folder}:random", f"--data={data}", "--split=val")
+    refused(
+        "dealt the val images .* into folds", f"{folder}:random", f"--data={data}", "--split=val"
+    )
+    # Test images are in no fold: the only thing to say is that this set has none.
+    refused("has no split 'test'", f"{folder}:random", f"--data={data}", "--split=test")
 
 
 def test_the_report_says_which_split_and_which_weights(run):

@@ -209,7 +209,7 @@ def _open(folder: Path, data: Data, images: ImageSpec, seed: int) -> Dataset:
     _check_referable(data, goal)
     tables = {split: rows.read(folder, content) for split, content in manifest.splits.items()}
     partition.check_patients(folder, tables, data.allow_patient_overlap)
-    splits = ["train", "val"]
+    splits = list(partition.FOLDED)
     if data.folds:
         splits = [split for split in splits if split in manifest.splits]
     elif manifest.splits.get("test", {}).get("records"):

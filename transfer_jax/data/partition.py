@@ -15,6 +15,8 @@ from transfer_jax.data import splits
 from transfer_jax.data.storage import rows
 from transfer_jax.data.task import Targets, Task
 
+# Splits whose images are dealt into folds; test images of the set stay out of all folds.
+FOLDED = ("train", "val")
 # What the fold that is held out is, see `by_fold`.
 HELD_OUT = ("test", "split", "both")
 # Share of the images outside the fold that validate, so that they are 5 % of all images of five
@@ -81,7 +83,7 @@ def by_fold(
     seed: int,
     held_out: str = HELD_OUT[0],
 ) -> list[Part]:
-    """Deals the images of all splits together into folds and returns one part per fold.
+    """Deals the images of splits together into folds and returns one part per fold.
 
     Args:
       positions: Split -> positions of its images.

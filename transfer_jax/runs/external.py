@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from scipy import special
 
 from transfer_jax.core.errors import ConfigError
+from transfer_jax.data import partition
 from transfer_jax.data.storage.manifest import Manifest
 from transfer_jax.data.task import Task
 from transfer_jax.metrics.scored import Scored
@@ -45,7 +46,7 @@ def predict(networks: Networks, folder: Path, split: str) -> Predictions:
         folds were trained on images of the set.
     """
     manifest, outputs = Manifest.read(folder), networks.outputs
-    _check_unseen(networks, manifest, folder)
+    _check_unseen(networks, manifest, folder, split)
     numbering = _numbering(outputs, manifest)
     pool, images = predicting.open_images(networks.trained[0], folder, manifest, [split])
     scores = trained.scores(networks.trained[0].form, outputs)
@@ -138,13 +139,13 @@ def validation(networks: Networks, rule: Rule, take: str) -> Scored | None:
     return judging.judge(table, rule).scored
 
 
-def _check_unseen(networks: Networks, manifest: Manifest, folder: Path) -> None:
-    """Raises ConfigError where members of folds were trained on the images of the set."""
+def _check_unseen(networks: Networks, manifest: Manifest, folder: Path, split: str) -> None:
+    """Raises ConfigError where members of folds were trained on images of the split."""
     run = networks.run
-    if run is None or not run.study.data.folds:
+    if run is None or not run.study.data.folds or split not in partition.FOLDED:
         return
     if fingerprint.recorded_inputs(run.folder).get(inputs.DATA) == manifest.digest:
         raise ConfigError(
-            f"{run.folder} dealt {folder} into folds, so that its members were trained on most of "
-            "these images: their test results are in its evaluations.csv"
+            f"{run.folder} dealt the {split} images of {folder} into folds, so that its members "
+            "were trained on most of them: their test results are in its evaluations.csv"
         )
