@@ -48,6 +48,14 @@ def test_results_are_those_of_the_summary_for_both_weights(made):
     )
 
 
+def test_a_number_without_an_interval_says_so():
+    row = {"mean": 1.0, "std": 0.0, "low": math.nan, "high": math.nan, "reason": "all equal"}
+    assert estimates.number(row) == "1.000 ± 0.000 (no interval)"
+    assert estimates.number(row | {"reason": ""}) == "1.000 ± 0.000"
+    assert estimates.number(row | {"mean": math.nan}) == "- (all equal)"
+    assert estimates.number(row | {"low": 0.5, "high": 1.0}) == "1.000 ± 0.000 [0.500, 1.000]"
+
+
 def test_the_order_is_results_differences_labels_groups_gaps(made):
     assert list(sections(made("binary"))) == [
         "Test results",

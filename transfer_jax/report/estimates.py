@@ -52,7 +52,10 @@ def gap_in_words(row: Row | None, digits: int = 3) -> str:
 
 
 def number(row: Row | None, digits: int = 3) -> str:
-    """Returns `mean ± std [low, high]`, or why there is no number."""
+    """Returns `mean ± std [low, high]`, or why there is no number.
+
+    Why there is no interval is too long for a cell; the table of the summary says it.
+    """
     if row is None:
         return "-"
     if math.isnan(row["mean"]):
@@ -61,7 +64,9 @@ def number(row: Row | None, digits: int = 3) -> str:
     if not math.isnan(row["std"]):
         text += f" ± {row['std']:.{digits}f}"
     between = interval(row["low"], row["high"], digits)
-    return f"{text} {between}" if between != "-" else text
+    if between != "-":
+        return f"{text} {between}"
+    return f"{text} (no interval)" if row["reason"] else text
 
 
 def p_value(p: float | None) -> str:
