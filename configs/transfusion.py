@@ -3,23 +3,22 @@
 Reproduces in small: Raghu et al. 2019, sections 3 and 5 (random against Mean-Var, transfusion of
 the first stages, full transfer). The paper, CBR-Tiny on 587 x 587 RETINA: random 95.8 % AUC,
 transfer 95.8 %; its speeds of convergence are in figures 6 and 7 only. Ours, on 2 CPU cores
-(2026-11-21; all arms and what was run: BUILD_NOTES.md, "Studies"), final AUC and steps to a
-threshold:
+(2026-11-27; all arms with intervals: BUILD_NOTES.md, "Studies"), test AUC, mean ± std of two
+repeats, and steps to a validation AUC:
 
   python -m transfer_jax.main --config=configs/transfusion.py
       generated images, nothing to download
-      145 s: random 0.885, 75 steps to 0.80; pretrained 0.904, 30 steps (2026-11-23, with
-      similarity and its figures)
+      220 s: random 0.897 ± 0.000, 75 steps to 0.80; pretrained 0.920 ± 0.010, 30 steps
   python -m transfer_jax.main --config=configs/transfusion.py:chest
       pneumonia in children; the source is ChestX-ray14
-      366 s: random 0.982, 28 steps to 0.95; pretrained 0.987, 18 steps
+      1,248 s beside other work: random 0.980 ± 0.000, 45 steps to 0.95; pretrained 0.981 ± 0.000,
+      28 steps
   python -m transfer_jax.main --config=configs/transfusion.py:retina
       referable DR; the source is ChestX-ray14, too
-      739 s: no arm learns much from 415 small images: 0.61 to 0.62, no difference between arms
+      not measured with test images yet
 
-The last two were run at 64 and 96 pixels, before batches had their present order. They read
-folders made by `python -m transfer_jax.tools.prepare` (README.md, "Real images"); other folders
-with --config.data.path=DIR and --config.source.data.path=DIR.
+The last two read folders made by `python -m transfer_jax.tools.prepare` (docs/data.md); other
+folders with --config.data.path=DIR and --config.source.data.path=DIR.
 """
 
 from transfer_jax import settings

@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#882255")
 _DASHES = ("-", "--", ":", "-.")
 _WIDE, _SQUARE = 3, 4  # panels side by side; this many are set two by two
-_CHARACTERS = 100  # of a legend, side by side
+_CHARACTERS = 12  # of a legend, side by side per inch
 
 
 def colour(i: int) -> str:
@@ -54,7 +54,8 @@ def legend_below(figure: Figure, axes: Axes, most: int = 4) -> None:
     """
     handles, names = axes.get_legend_handles_labels()
     longest = max(map(len, names), default=1)
-    columns = max(1, min(most, len(names), _CHARACTERS // (longest + 8)))
+    room = int(_CHARACTERS * figure.get_figwidth())
+    columns = max(1, min(most, len(names), room // (longest + 8)))
     figure.legend(
         handles, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=9
     )
