@@ -242,7 +242,7 @@ def test_sampled_and_in_folds(tiny_study, tmp_path, command):
 def test_gains_need_studies_that_compared_their_networks(finished, tmp_path, command):
     out = f"--out={tmp_path}/gains.png"
     for args, message in (
-        ([f"{tmp_path}/none", out], "has no results.csv and no similarity.csv"),
+        ([f"{tmp_path}/none", out], "has no evaluations.csv and no similarity.csv"),
         ([str(finished[1]), out], "there are 2 members to draw"),
         ([str(finished[1]), f"--out={finished[1]}/results.csv"], "exists already"),
     ):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from transfer_jax.analysis import cca
-from transfer_jax.compare import representations
+from transfer_jax.compare import auc_gains, representations
 from transfer_jax.compare.representations import AFTER, BEFORE, TRAINING, Pair
 
 STAGES = ("conv1", "conv2", "conv3")
@@ -77,17 +77,35 @@ def test_what_the_figures_show(likenesses):
     )
 
 
-def test_gains_are_over_the_first_arm_of_the_same_repeat(likenesses):
-    _, found = likenesses
-    auc = {"random": (0.5, 0.8, 0.6), "pretrained": (0.6, 0.8, 0.9)}
-    rows = [
-        {"arm": arm, "repeat": r, "final_auc": value}
+def judged(split, weights="last", **auc):
+    """Rows of evaluations.csv: all images of a split, and one group that no gain is of."""
+    return [
+        {"arm": arm, "repeat": r, "split": split, "weights": weights, "group": group, "label": ""}
+        | {"metric": "auc", "value": value if not group else 0.1}
         for arm, values in auc.items()
         for r, value in enumerate(values)
+        for group in ("", "sex=F")
     ]
-    points = representations.gains(rows, found)
+
+
+def test_gains_are_over_the_first_arm_of_the_same_repeat(likenesses):
+    _, found = likenesses
+    rows = judged("val", random=(0.5, 0.8, 0.6), pretrained=(0.6, 0.8, 0.9))
+    points = auc_gains.of_tables(rows, found)
     assert [point.gain for point in points] == pytest.approx([0.2, 0.0, 0.5])
-    assert {point.label for point in points} == {"pretrained"}
-    rows[0]["final_auc"] = 0.0  # the first arm's first repeat
-    assert len(representations.gains(rows, found)) == 2
+    assert {(point.label, point.split) for point in points} == {("pretrained", "val")}
     assert points[0].similarity == {s: pytest.approx(1 / (11 + i)) for i, s in enumerate(STAGES)}
+    rows[0]["value"] = 0.0  # the first arm's first repeat
+    assert len(auc_gains.of_tables(rows, found)) == 2
+
+
+def test_gains_are_those_of_test_images_by_the_weights_that_were_compared(likenesses):
+    _, found = likenesses
+    rows = judged("val", random=(0.5,) * 3, pretrained=(0.9,) * 3)
+    rows += judged("test", random=(0.5,) * 3, pretrained=(0.6,) * 3)
+    rows += judged("test", "best", random=(0.5,) * 3, pretrained=(0.7,) * 3)
+    points = auc_gains.of_tables(rows, found)
+    assert [point.gain for point in points] == pytest.approx([0.2] * 3)
+    best = [each._replace(weights="best") for each in found]
+    assert [point.gain for point in auc_gains.of_tables(rows, best)] == pytest.approx([0.4] * 3)
+    assert {point.split for point in points} == {"test"}

@@ -6,7 +6,6 @@ Source: Raghu et al. 2019 ("Transfusion"), figures 2 to 4; Juodelyte et al. 2023
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -211,45 +210,3 @@ def _before_with_after(likenesses: Sequence[Likeness]) -> Iterator[tuple[Likenes
         after = trained.get((likeness.pair, likeness.stage))
         if after is not None:
             yield likeness, after
-
-
-class Gain(NamedTuple):
-    """A member's gain over the first arm, for figure 6 of Juodelyte et al.
-
-    Attributes:
-      label: Its arm, or its study.
-      measure: Name of the measure of similarity.
-      similarity: Stage -> similarity of the member before and after training.
-      gain: Its AUC relative to that of the first arm in the same repeat, minus one.
-    """
-
-    label: str
-    measure: str
-    similarity: dict[str, float]
-    gain: float
-
-
-def gains(rows: Sequence[Mapping[str, Any]], likenesses: Sequence[Likeness]) -> list[Gain]:
-    """Returns the gains of the members of every arm but the first.
-
-    Members without a final AUC, or whose partner in the first arm has none, are left out.
-
-    Args:
-      rows: Rows of results.csv.
-      likenesses: Likenesses of the study.
-    """
-    first = rows[0]["arm"]
-    level = {row["repeat"]: row["final_auc"] for row in rows if row["arm"] == first}
-    moved: dict[tuple[str, int], dict[str, float]] = {}
-    for pair, _, _, stage, similarity in likenesses:
-        if pair.what == TRAINING:
-            moved.setdefault((pair.arm_a, pair.repeat_a), {})[stage] = similarity.mean
-    points = []
-    for row in rows:
-        arm, repeat = row["arm"], row["repeat"]
-        if arm == first or (arm, repeat) not in moved or not level.get(repeat):
-            continue  # nothing is relative to an AUC of zero
-        gain = row["final_auc"] / level[repeat] - 1
-        if math.isfinite(gain):
-            points.append(Gain(arm, likenesses[0].measure, moved[arm, repeat], gain))
-    return points

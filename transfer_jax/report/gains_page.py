@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from transfer_jax.analysis import measures
-from transfer_jax.compare import representations
-from transfer_jax.compare.representations import Gain
+from transfer_jax.compare import auc_gains
+from transfer_jax.compare.auc_gains import Gain
 from transfer_jax.core.errors import ConfigError
+from transfer_jax.report import wording
 from transfer_jax.report.figures import scatter
 from transfer_jax.runs import fingerprint, layout
 from transfer_jax.runs.run import Run
 from transfer_jax.stats import regression
 
-_TABLES = (layout.RESULTS, layout.SIMILARITY)
+_TABLES = (layout.EVALUATIONS, layout.SIMILARITY)
 
 
 def read(folder: Path) -> list[Gain]:
@@ -32,8 +33,7 @@ def read(folder: Path) -> list[Gain]:
             "ran with similarity.at_end=True"
         )
     fingerprint.check_results(folder, _TABLES)
-    rows = Run(folder).rows
-    points = representations.gains(rows, representations.from_csv(folder / layout.SIMILARITY))
+    points = auc_gains.of_run(Run(folder))
     if not points:
         raise ConfigError(
             f"{folder} has one arm only, or networks that were not compared: gains are over its "
@@ -56,6 +56,9 @@ def picture(points: Sequence[Gain]) -> bytes:
                 f"{point.label} was compared by {point.measure}, {first.label} by {first.measure} "
                 "(config.similarity.measure): give studies of one measure"
             )
+        if point.split != first.split:
+            judged = (f"{each.label} is judged on {each.split} images" for each in (point, first))
+            raise ConfigError(f"{', '.join(judged)}: give studies that are judged alike")
         if list(point.similarity) != list(first.similarity):
             raise ConfigError(
                 f"{point.label} has the stages {', '.join(point.similarity)}, {first.label} "
@@ -65,13 +68,14 @@ def picture(points: Sequence[Gain]) -> bytes:
         raise ConfigError(
             f"there are {len(points)} members to draw: a line needs {regression.LEAST} or more"
         )
-    return scatter.gains(points)
+    return scatter.gains(points, wording.SPLITS[first.split])
 
 
 def table(points: Sequence[Gain]) -> str:
     """Returns a line per stage: slope (% AUC per 0.1 of similarity), R², p, number of points."""
     measure = measures.named(points[0].measure).title
-    lines = [f"stage  slope (% AUC per 0.1 of {measure})  R²  p  members"]
+    split = wording.SPLITS[points[0].split]
+    lines = [f"stage  slope (% {split} AUC per 0.1 of {measure})  R²  p  members"]
     gain = np.array([point.gain for point in points])
     for stage in points[0].similarity:
         line = regression.line(np.array([point.similarity[stage] for point in points]), gain)

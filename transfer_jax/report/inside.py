@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from transfer_jax.analysis import measures
 from transfer_jax.analysis.measures import Measure
 from transfer_jax.compare import representations
 from transfer_jax.compare.agreements import Agreed
+from transfer_jax.compare.auc_gains import Gain
 from transfer_jax.compare.representations import AFTER, BEFORE, TRAINING, Likeness
-from transfer_jax.report import text_tables
+from transfer_jax.report import text_tables, wording
 from transfer_jax.report.figures import scatter, stage_curves
 from transfer_jax.report.html import Section
 from transfer_jax.runs.record import Inspection
@@ -21,7 +22,7 @@ from transfer_jax.stats.intervals import Spread
 
 def sections(
     study: Study,
-    rows: Sequence[Mapping[str, Any]],
+    gains: Sequence[Gain],
     likenesses: Sequence[Likeness],
     agreements: Sequence[Agreed],
     inspection: Inspection,
@@ -30,7 +31,7 @@ def sections(
 
     Args:
       study: The study.
-      rows: Rows of results.csv.
+      gains: Gains in AUC of its members.
       likenesses: Rows of similarity.csv.
       agreements: Rows of agreement.csv.
       inspection: What the comparison was made on.
@@ -42,16 +43,15 @@ def sections(
         made += _arms(study, likenesses)
         made.append(_sizes(study, likenesses))
     made += _agreements(study, agreements)
-    points = representations.gains(rows, likenesses) if rows else []
-    if len(points) >= regression.LEAST:
+    if len(gains) >= regression.LEAST:
         first = study.arms[0].name
         note = (
-            f"Every member of every arm but {first}: its final AUC relative to {first}'s in the "
-            "same repeat, against how similar it stayed to its initial network. Grey: "
-            "least-squares line through all points, with its 95 % band. Points of one repeat share "
-            "data."
+            f"Every member of every arm but {first}: its {wording.SPLITS[gains[0].split]} AUC "
+            f"relative to {first}'s in the same repeat, against how similar it stayed to its "
+            "initial network. Grey: least-squares line through all points, with its 95 % band. "
+            "Points of one repeat share data."
         )
-        picture = scatter.gains(points)
+        picture = scatter.gains(gains, wording.SPLITS[gains[0].split])
         made.append(Section(title="Gain in AUC and similarity", note=note, picture=picture))
     return made
 

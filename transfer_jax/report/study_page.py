@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from transfer_jax.compare import agreements, representations
+from transfer_jax.compare import agreements, auc_gains, representations
 from transfer_jax.core import files
 from transfer_jax.core.errors import ConfigError
 from transfer_jax.report import (
@@ -117,7 +117,7 @@ def _inside(run: Run) -> list[Section]:
         return []
     return inside.sections(
         run.study,
-        run.rows,
+        auc_gains.of_run(run),
         representations.from_csv(similarity),
         agreements.from_csv(agreement),
         inspection,

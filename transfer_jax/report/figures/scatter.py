@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from transfer_jax.analysis import measures
-from transfer_jax.compare.representations import Gain
+from transfer_jax.compare.auc_gains import Gain
 from transfer_jax.report.figures.style import colour, legend_below, open_sides, panels, png
 from transfer_jax.stats import regression
 
@@ -65,14 +64,18 @@ def before_and_after(
         axes.set_title(stage, fontsize=9)
         axes.set_xlabel(f"{measure} at initialisation")
     axes_of[0].set_ylabel(f"{measure} after training")
-    _legend(figure, axes_of[0], columns=3)
+    legend_below(figure, axes_of[0])
     return png(figure)
 
 
-def gains(points: Sequence[Gain]) -> bytes:
+def gains(points: Sequence[Gain], split: str) -> bytes:
     """Draws the gain in AUC over the similarity before and after training, one panel per stage.
 
-    All points are of one measure. A line goes through all points of a panel, with its 95 % band.
+    A line goes through all points of a panel, with its 95 % band.
+
+    Args:
+      points: The members, of one measure and one split.
+      split: Name of the split on the axis.
     """
     stages, measure = list(points[0].similarity), measures.named(points[0].measure).title
     figure, axes_of = panels(len(stages))
@@ -88,8 +91,8 @@ def gains(points: Sequence[Gain]) -> bytes:
         axes.set_title(f"{stage}{numbers}", fontsize=9)
         axes.axhline(0, color="grey", linewidth=0.6)
         axes.set_xlabel(f"{measure} before and after training")
-    axes_of[0].set_ylabel("gain in AUC, %")
-    _legend(figure, axes_of[0], columns=4)
+    axes_of[0].set_ylabel(f"gain in {split} AUC, %")
+    legend_below(figure, axes_of[0])
     return png(figure)
 
 
@@ -116,13 +119,6 @@ def sources_and_targets(
     open_sides(axes)
     legend_below(figure, axes)
     return png(figure)
-
-
-def _legend(figure: Figure, axes: Axes, columns: int) -> None:
-    figure.legend(
-        *axes.get_legend_handles_labels(),
-        loc="outside lower center", ncols=columns, frameon=False, fontsize=8,
-    )  # fmt: skip
 
 
 def _draw_line(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from matplotlib import pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
-from transfer_jax.report.figures.style import colour, open_sides, png
+from transfer_jax.report.figures.style import colour, legend_below, open_sides, png
 from transfer_jax.stats.intervals import Spread
 
 _CHANCE = "grey"
@@ -55,9 +55,7 @@ def layers(
     axes.set(xlabel="stage", ylabel=f"similarity ({measure})", ylim=(0, 1.03))
     axes.set_xlim(-0.4, len(stages) - 0.6)
     open_sides(axes)
-    figure.legend(
-        *axes.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=2
-    )
+    legend_below(figure, axes)
     return png(figure)
 
 
